@@ -1,1 +1,21 @@
-//! placeholder
+//! All decisions of mod_qos as pure functions: no httpd, no clock, no I/O, no unsafe code.
+//!
+//! Facts come in as plain values, time is an argument, verdicts go out; `hooks/` of the
+//! module fetches the former and carries out the latter.
+
+#![forbid(unsafe_code)]
+
+pub mod address;
+pub mod admission;
+pub mod body;
+pub mod capacity;
+pub mod config;
+pub mod letters;
+pub mod message;
+pub mod network;
+pub mod phase;
+pub mod pressure;
+pub mod rate;
+pub mod repeat;
+pub mod status;
+pub mod watch;

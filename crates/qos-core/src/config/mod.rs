@@ -1,0 +1,25 @@
+//! Directives: text to typed values, checked completely, and how a virtual host or a location
+//! inherits. [`DIRECTIVES`] is the one table behind the parser, the reference in docs/ and the
+//! tests; [`ServerConfig`] and [`LocationConfig`] are what the rules read.
+
+mod connection;
+mod directive;
+mod general;
+mod rate;
+mod request_body;
+mod types;
+mod value;
+
+pub use directive::{Argument, Directive, Outcome, Scope, Target, apply, find};
+pub use types::{CloseLimit, LocationConfig, OffEvent, RateKind, RateRule, SampleRate, ServerConfig};
+pub use value::{Expected, Wrong};
+
+use directive::Family;
+
+/// All directives, family by family.
+pub const FAMILIES: &[Family] = &[connection::DIRECTIVES, rate::DIRECTIVES, request_body::DIRECTIVES, general::DIRECTIVES];
+
+/// Every directive of the module.
+pub fn directives() -> impl Iterator<Item = &'static Directive> {
+    FAMILIES.iter().flat_map(|family| family.iter())
+}

@@ -1,0 +1,240 @@
+//! The typed configuration of a server and of a location, and how they are merged.
+
+use crate::network::NetworkSet;
+
+/// Limit of `QS_SrvMaxConnClose`: a number of connections or a share of the capacity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseLimit {
+    /// Connections.
+    Number(u32),
+    /// Percent of `max_clients`, 1..=99.
+    Percent(u8),
+}
+
+impl CloseLimit {
+    /// The limit in connections: integer division, at least 1 (connection-client.md section 6.7).
+    #[must_use]
+    pub fn connections(self, max_clients: u32) -> u32 {
+        match self {
+            CloseLimit::Number(number) => number,
+            CloseLimit::Percent(percent) => {
+                let share = u64::from(max_clients) * u64::from(percent) / 100;
+                u32::try_from(share).unwrap_or(u32::MAX).max(1)
+            }
+        }
+    }
+}
+
+/// Which directive set the minimum data rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RateKind {
+    /// `QS_SrvMinDataRate`: requests, responses and keep-alive.
+    MinDataRate,
+    /// `QS_SrvRequestRate`: requests only.
+    RequestRate,
+}
+
+/// The minimum data rate rule (connection-client.md section 7.1); rates in bytes per second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateRule {
+    /// The directive that set it.
+    pub kind: RateKind,
+    /// Required when the server is idle.
+    pub base: u32,
+    /// Required when the server is full.
+    pub max: Option<u32>,
+    /// Nothing is enforced below this number of connections.
+    pub connections: Option<u32>,
+}
+
+/// `QS_SrvSampleRate`: length of the windows in which a rate is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SampleRate {
+    /// Normal window, seconds (default 5).
+    pub window: u32,
+    /// Window while no worker is free, seconds (default 2), 0: never shortened.
+    pub busy_window: u32,
+}
+
+impl Default for SampleRate {
+    fn default() -> SampleRate {
+        SampleRate { window: 5, busy_window: 2 }
+    }
+}
+
+/// One `QS_SrvMinDataRateOffEvent`: `+name` adds, `-name` removes a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OffEvent {
+    /// `true` for `+`.
+    pub add: bool,
+    /// Variable name as written.
+    pub name: Vec<u8>,
+}
+
+/// Variables that are in force after applying the entries in order; names are case-insensitive.
+fn merge_off_events(base: &[OffEvent], own: &[OffEvent]) -> Vec<OffEvent> {
+    let mut merged: Vec<OffEvent> = base.to_vec();
+    for event in own {
+        merged.retain(|old| !old.name.eq_ignore_ascii_case(&event.name));
+        merged.push(event.clone());
+    }
+    merged
+}
+
+/// Everything configured for a server. `None` means not given here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// `QS_MaxClients`.
+    pub max_clients: Option<u32>,
+    /// `QS_SrvMaxConn`.
+    pub max_connections: Option<u32>,
+    /// `QS_SrvMaxConnClose`.
+    pub close_limit: Option<CloseLimit>,
+    /// `QS_SrvMaxConnPerIP`, first argument.
+    pub per_ip: Option<u32>,
+    /// `QS_SrvMaxConnPerIP`, second argument: the rule rests below this number of connections.
+    pub per_ip_from: Option<u32>,
+    /// `QS_SrvMaxConnExcludeIP`.
+    pub exclude: NetworkSet,
+    /// `QS_SrvMaxConnPerIPIgnoreVIP`.
+    pub per_ip_ignore_vip: Option<bool>,
+    /// `QS_ForcedClose`.
+    pub forced_close: Option<bool>,
+    /// `QS_SrvMinDataRate` or `QS_SrvRequestRate`.
+    pub rate: Option<RateRule>,
+    /// `QS_SrvSampleRate`.
+    pub sample_rate: Option<SampleRate>,
+    /// `QS_SrvDataRateOff`; not inherited by a virtual host with a configuration of its own.
+    pub data_rate_off: bool,
+    /// `QS_SrvMinDataRateIgnoreVIP`.
+    pub rate_ignore_vip: Option<bool>,
+    /// `QS_SrvMinDataRateOffEvent` in order.
+    pub off_events: Vec<OffEvent>,
+    /// `QS_ClientEntries`, rounded down to a multiple of 640.
+    pub client_entries: Option<u32>,
+    /// `QS_LimitRequestBody`, bytes.
+    pub body_limit: Option<u64>,
+    /// `QS_LogOnly`.
+    pub log_only: Option<bool>,
+    /// `QS_SupportIPv6` (accepted; addresses are always compared whole).
+    pub support_ipv6: Option<bool>,
+    /// `QS_Status`.
+    pub status: Option<bool>,
+    /// `QS_LogEnv`.
+    pub log_env: Option<bool>,
+    /// `QS_DisableHandler`.
+    pub disable_handler: Option<bool>,
+    /// Whether this server itself says how many connections it takes (own counters, section 3.1).
+    pub owns_connections: bool,
+}
+
+impl ServerConfig {
+    /// The configuration of a virtual host: what it says itself, else what the main server says
+    /// (connection-client.md section 2, column "Virtual-host merge").
+    #[must_use]
+    pub fn merge(base: &ServerConfig, own: &ServerConfig) -> ServerConfig {
+        let mut exclude = base.exclude.clone();
+        exclude.add_all(&own.exclude);
+        ServerConfig {
+            max_clients: base.max_clients,
+            max_connections: own.max_connections.or(base.max_connections),
+            close_limit: own.close_limit.or(base.close_limit),
+            per_ip: own.per_ip.or(base.per_ip),
+            per_ip_from: own.per_ip_from.or(base.per_ip_from),
+            exclude,
+            per_ip_ignore_vip: own.per_ip_ignore_vip.or(base.per_ip_ignore_vip),
+            forced_close: base.forced_close,
+            rate: base.rate,
+            sample_rate: base.sample_rate,
+            data_rate_off: own.data_rate_off,
+            rate_ignore_vip: base.rate_ignore_vip,
+            off_events: merge_off_events(&base.off_events, &own.off_events),
+            client_entries: base.client_entries,
+            body_limit: own.body_limit.or(base.body_limit),
+            log_only: base.log_only,
+            support_ipv6: base.support_ipv6,
+            status: base.status,
+            log_env: own.log_env.or(base.log_env),
+            disable_handler: own.disable_handler.or(base.disable_handler),
+            owns_connections: own.owns_connections,
+        }
+    }
+
+    /// Whether nothing is enforced.
+    #[must_use]
+    pub fn log_only(&self) -> bool {
+        self.log_only.unwrap_or(false)
+    }
+
+    /// Whether one of the variables that end data-rate monitoring is set, given a look-up.
+    /// The location's entries come after the server's (W62).
+    pub fn rate_switched_off(&self, location: &LocationConfig, mut is_set: impl FnMut(&[u8]) -> bool) -> bool {
+        if location.off_events.is_empty() {
+            return self.off_events.iter().any(|event| event.add && is_set(&event.name));
+        }
+        merge_off_events(&self.off_events, &location.off_events).iter().any(|event| event.add && is_set(&event.name))
+    }
+}
+
+/// Everything configured for a directory or location.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LocationConfig {
+    /// `QS_SrvMinDataRateOffEvent` in order.
+    pub off_events: Vec<OffEvent>,
+    /// `QS_LimitRequestBody`, bytes.
+    pub body_limit: Option<u64>,
+}
+
+impl LocationConfig {
+    /// The inner section wins; variables add up, `-` removes.
+    #[must_use]
+    pub fn merge(base: &LocationConfig, own: &LocationConfig) -> LocationConfig {
+        LocationConfig { off_events: merge_off_events(&base.off_events, &own.off_events), body_limit: own.body_limit.or(base.body_limit) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(add: bool, name: &str) -> OffEvent {
+        OffEvent { add, name: name.as_bytes().to_vec() }
+    }
+
+    #[test]
+    fn each_argument_of_the_per_ip_limit_is_inherited_alone() {
+        let base = ServerConfig { per_ip: Some(50), per_ip_from: Some(700), ..ServerConfig::default() };
+        let own = ServerConfig { per_ip: Some(10), ..ServerConfig::default() };
+        let merged = ServerConfig::merge(&base, &own);
+        assert_eq!((merged.per_ip, merged.per_ip_from), (Some(10), Some(700)));
+    }
+
+    #[test]
+    fn close_limit_in_percent_is_at_least_one() {
+        assert_eq!(CloseLimit::Percent(70).connections(256), 179);
+        assert_eq!(CloseLimit::Percent(1).connections(10), 1);
+        assert_eq!(CloseLimit::Number(180).connections(1), 180);
+    }
+
+    #[test]
+    fn global_values_come_from_the_base_and_data_rate_off_is_not_inherited() {
+        let base = ServerConfig { log_only: Some(true), data_rate_off: true, ..ServerConfig::default() };
+        let merged = ServerConfig::merge(&base, &ServerConfig::default());
+        assert!(merged.log_only() && !merged.data_rate_off);
+    }
+
+    #[test]
+    fn a_location_removes_a_variable_of_the_server() {
+        let server = ServerConfig { off_events: vec![event(true, "Slow")], ..ServerConfig::default() };
+        let off = |location: &LocationConfig| server.rate_switched_off(location, |name| name == b"Slow" || name == b"Other");
+        assert!(off(&LocationConfig::default()));
+        let removed = LocationConfig { off_events: vec![event(false, "slow")], ..LocationConfig::default() };
+        assert!(!off(&removed));
+        let inner = LocationConfig { off_events: vec![event(true, "Other")], ..LocationConfig::default() };
+        assert!(off(&LocationConfig::merge(&removed, &inner)));
+        assert!(!off(&LocationConfig::merge(
+            &inner,
+            &LocationConfig { off_events: vec![event(false, "Other"), event(false, "Slow")], ..LocationConfig::default() }
+        )));
+    }
+}

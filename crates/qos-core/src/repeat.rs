@@ -1,0 +1,55 @@
+//! Repeated log lines: singly up to [`LOG_REPEAT`], then one line per [`LOG_REPEAT`]
+//! (connection-client.md sections 1 and 6.8).
+
+/// Number of lines that are written singly, and that one summing line stands for afterwards.
+pub const LOG_REPEAT: u32 = 20;
+
+/// How an occurrence appears in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// A line of its own.
+    Single,
+    /// A line that says `message repeated N times`.
+    Repeated(u32),
+    /// Counted only.
+    Silent,
+}
+
+/// The line for the `count`-th occurrence in a row (the first is 1).
+#[must_use]
+pub fn line(count: u32) -> Line {
+    if count <= LOG_REPEAT {
+        Line::Single
+    } else if count % LOG_REPEAT == 0 {
+        Line::Repeated(LOG_REPEAT)
+    } else {
+        Line::Silent
+    }
+}
+
+/// What remains to be said when the row of `count` occurrences ends: `Some(N)` for a line
+/// marked `(previously)` with `message repeated N times`.
+#[must_use]
+pub fn remainder(count: u32) -> Option<u32> {
+    (count > LOG_REPEAT).then_some(count % LOG_REPEAT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Example E4: 77 refusals.
+    #[test]
+    fn seventy_seven_refusals() {
+        let written = (1..=77).filter(|n| line(*n) != Line::Silent).collect::<Vec<_>>();
+        assert_eq!(written, (1..=20).chain([40, 60]).collect::<Vec<_>>());
+        assert_eq!(line(20), Line::Single);
+        assert_eq!(line(40), Line::Repeated(20));
+        assert_eq!(remainder(77), Some(17));
+    }
+
+    #[test]
+    fn nothing_remains_of_single_lines() {
+        assert_eq!((remainder(0), remainder(20), remainder(21)), (None, None, Some(1)));
+    }
+}
