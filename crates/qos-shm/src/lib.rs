@@ -1,1 +1,44 @@
-//! placeholder
+//! The memory that all children of the server share.
+//!
+//! One anonymous mapping, made by the parent before it forks and kept over graceful restarts. It knows which child
+//! holds which connections, and what each connection counts for. Everything in it is an index or an atomic, memory of
+//! zeros is a valid empty state, and no process ever waits for another one: any of them may be killed or stopped at any
+//! instruction. What a dead child held, the parent gives back ([`Region::reclaim_child`]).
+//!
+//! * [`Region`]: the mapping; what the parent does, and what everybody may look at
+//! * [`Child`]: what a child does with its own connections
+//! * [`Slot`]: one connection
+//! * [`CountTable`]: the exact counters, with the argument why they are exact
+
+mod counts;
+mod sync;
+
+#[cfg(not(loom))]
+mod child;
+#[cfg(not(loom))]
+mod layout;
+#[cfg(not(loom))]
+mod ledger;
+#[cfg(not(loom))]
+mod region;
+#[cfg(not(loom))]
+mod slot;
+#[cfg(not(loom))]
+mod view;
+
+#[cfg(all(test, not(loom)))]
+mod crash_tests;
+#[cfg(all(test, not(loom)))]
+mod region_tests;
+
+pub use counts::{Bucket, CountKey, CountTable, HOLDINGS, Holder, HoldingCell};
+
+#[cfg(not(loom))]
+pub use {
+    child::Child,
+    layout::{EVENTS, LAYOUT_VERSION, Shared, Sizing},
+    ledger::{Reclaimed, RegionFull},
+    region::{Region, RegionError},
+    slot::{ConnectionId, Holding, Slot},
+    view::{ChildInfo, ConnectionView},
+};
