@@ -143,9 +143,12 @@ impl Child {
 
     /// Own blocks by position, with their numbers in the region.
     fn blocks(&self) -> impl Iterator<Item = (usize, (u32, &Block))> {
-        self.list.iter().take(self.listed.load(SeqCst) as usize).map(|entry| self.listed_block(entry)).enumerate().filter_map(
-            |(position, block)| Some((position, block?)),
-        )
+        self.list
+            .iter()
+            .take(self.listed.load(SeqCst) as usize)
+            .map(|entry| self.listed_block(entry))
+            .enumerate()
+            .filter_map(|(position, block)| Some((position, block?)))
     }
 
     fn listed_block(&self, entry: &AtomicU32) -> Option<(u32, &Block)> {
@@ -180,9 +183,7 @@ impl Child {
         let start = (share * self.record as usize).min(blocks.len());
         (start..blocks.len()).chain(0..start).find_map(|number| {
             let block = blocks.get(number)?;
-            if block.owner.load(SeqCst) != 0
-                || block.owner.compare_exchange(0, self.record + 1, SeqCst, SeqCst).is_err()
-            {
+            if block.owner.load(SeqCst) != 0 || block.owner.compare_exchange(0, self.record + 1, SeqCst, SeqCst).is_err() {
                 return None;
             }
             let number = u32::try_from(number).ok()?;

@@ -39,11 +39,7 @@ pub struct Sizing {
 impl Sizing {
     /// With each number in its range.
     pub(crate) fn rounded(&self) -> Self {
-        Self {
-            children: self.children.max(1),
-            connections: self.connections.max(1),
-            block_slots: self.block_slots.clamp(1, 64).next_power_of_two(),
-        }
+        Self { children: self.children.max(1), connections: self.connections.max(1), block_slots: self.block_slots.clamp(1, 64).next_power_of_two() }
     }
 }
 
@@ -127,8 +123,10 @@ pub struct Shared {
     pub busy_checked_ms: AtomicU64,
     /// When the next status line is due: monotonic milliseconds.
     pub status_due: AtomicU64,
-    /// Busy workers of the server at `busy_checked_ms`.
-    pub busy: AtomicU32,
+    /// How scarce free workers are, and what that judgement remembers: levels, time, number of cuts.
+    pub pressure: [AtomicU64; 4],
+    /// Connections cut since the server started because they were too slow.
+    pub cuts: AtomicU64,
     /// Idle workers of the server at `busy_checked_ms`.
     pub idle_workers: AtomicU32,
     /// Events since the server started, by kind.

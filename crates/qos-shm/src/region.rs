@@ -79,14 +79,7 @@ impl Region {
         let length = usize::try_from(bytes).map_err(|_| RegionError::TooLarge { bytes })?;
         // SAFETY: a new anonymous mapping at an address of the kernel's choice touches no memory of ours.
         let base = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                length,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-                -1,
-                0,
-            )
+            libc::mmap(std::ptr::null_mut(), length, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE, -1, 0)
         };
         let failed = || RegionError::Map { errno: std::io::Error::last_os_error().raw_os_error().unwrap_or(0), bytes };
         if base == libc::MAP_FAILED {
@@ -130,11 +123,7 @@ impl Region {
         if found.version != LAYOUT_VERSION {
             return Err(RegionError::Version { found: found.version });
         }
-        let sizing = Sizing {
-            children: found.children,
-            connections: found.connections,
-            block_slots: found.block_slots,
-        };
+        let sizing = Sizing { children: found.children, connections: found.connections, block_slots: found.block_slots };
         let plan = Plan::new(&sizing).map_err(|_| RegionError::Sizes)?;
         if plan.sizing != sizing || plan.sections != found.sections || plan.bytes != found.bytes {
             return Err(RegionError::Sizes);

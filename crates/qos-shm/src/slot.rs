@@ -1,7 +1,10 @@
 //! One connection in the shared region.
 
 use crate::counts::{CountKey, HOLDINGS, Holder, HoldingCell};
-use crate::sync::{AtomicU32, AtomicU64, Ordering::{Relaxed, SeqCst}};
+use crate::sync::{
+    AtomicU32, AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
 
 /// Names a connection slot: its index in the region. The same slot serves other connections later; its
 /// [`Slot::nonce`] tells them apart.
@@ -119,13 +122,16 @@ impl Slot {
         self.holdings.get(holding as usize).and_then(HoldingCell::counted)
     }
 
+    /// Changes the client address, for one that becomes known after the connection was accepted.
+    pub fn set_address(&self, address: &[u8; 16]) {
+        for (word, half) in self.address.iter().zip(address.chunks_exact(8)) {
+            word.store(u64::from_ne_bytes(half.try_into().unwrap_or_default()), Relaxed);
+        }
+    }
+
     /// Sets up a connection. The caller has taken the slot.
     pub(crate) fn open(&self, address: &[u8; 16], server: u32, started_ms: u64) {
-        for (bytes, word) in address.chunks_exact(8).zip(&self.address) {
-            let mut half = [0; 8];
-            half.copy_from_slice(bytes);
-            word.store(u64::from_ne_bytes(half), Relaxed);
-        }
+        self.set_address(address);
         for word in [&self.state, &self.bytes_in, &self.bytes_out] {
             word.store(0, Relaxed);
         }

@@ -101,13 +101,7 @@ pub(crate) mod stepped {
                     step();
                     self.0.store(value, order);
                 }
-                pub fn compare_exchange(
-                    &self,
-                    old: $value,
-                    new: $value,
-                    done: Ordering,
-                    failed: Ordering,
-                ) -> Result<$value, $value> {
+                pub fn compare_exchange(&self, old: $value, new: $value, done: Ordering, failed: Ordering) -> Result<$value, $value> {
                     step();
                     self.0.compare_exchange(old, new, done, failed)
                 }

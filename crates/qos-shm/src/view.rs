@@ -64,13 +64,8 @@ impl Region {
         (0_u32..).zip(self.blocks()).flat_map(move |(number, block)| {
             let owner = block.owner.load(SeqCst);
             let used = if owner == 0 { 0 } else { block.used.load(SeqCst) };
-            let pid = owner
-                .checked_sub(1)
-                .and_then(|index| self.records().get(index as usize))
-                .map_or(0, |record| unpack(record.word.load(SeqCst)).1);
-            (0..self.width())
-                .filter(move |bit| used >> bit & 1 == 1)
-                .filter_map(move |bit| self.look(ConnectionId::from_raw(number * self.width() + bit), pid))
+            let pid = owner.checked_sub(1).and_then(|index| self.records().get(index as usize)).map_or(0, |record| unpack(record.word.load(SeqCst)).1);
+            (0..self.width()).filter(move |bit| used >> bit & 1 == 1).filter_map(move |bit| self.look(ConnectionId::from_raw(number * self.width() + bit), pid))
         })
     }
 

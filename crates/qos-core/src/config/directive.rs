@@ -2,6 +2,7 @@
 
 use super::types::{LocationConfig, ServerConfig};
 use super::value::{Wrong, printable};
+use std::ffi::CStr;
 
 /// Where a directive may stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,13 +49,13 @@ pub type Read = fn(&'static str, &mut Target<'_>, &[&[u8]]) -> Result<Outcome, W
 #[derive(Debug)]
 pub struct Directive {
     /// Name as documented.
-    pub name: &'static str,
+    pub name: &'static CStr,
     /// Where it is allowed.
     pub scope: Scope,
     /// Its arguments in order.
     pub arguments: &'static [Argument],
     /// One sentence for `httpd -L` and the reference.
-    pub help: &'static str,
+    pub help: &'static CStr,
     /// The function that reads it.
     pub read: Read,
 }
@@ -73,10 +74,16 @@ pub(super) const fn optional(name: &'static str) -> Argument {
 }
 
 impl Directive {
+    /// The name as text.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name.to_str().unwrap_or_default()
+    }
+
     /// Directive and arguments as the reference writes them: `QS_SrvMaxConnPerIP <number> [<connections>]`.
     #[must_use]
     pub fn usage(&self) -> String {
-        let mut usage = self.name.to_owned();
+        let mut usage = self.name().to_owned();
         for argument in self.arguments {
             usage.push_str(&if argument.optional { format!(" [<{}>]", argument.name) } else { format!(" <{}>", argument.name) });
         }
@@ -87,7 +94,7 @@ impl Directive {
 /// Looks a directive up by name, in any case.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Directive> {
-    super::directives().find(|directive| directive.name.eq_ignore_ascii_case(name))
+    super::directives().find(|directive| directive.name().eq_ignore_ascii_case(name))
 }
 
 /// Checks the number of arguments and reads the directive.
@@ -97,7 +104,7 @@ pub fn find(name: &str) -> Option<&'static Directive> {
 pub fn apply(directive: &'static Directive, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let least = directive.arguments.iter().filter(|argument| !argument.optional).count();
     let wrong = |value: Option<&[u8]>, problem: &str| Wrong {
-        directive: directive.name,
+        directive: directive.name(),
         value: value.map(printable),
         problem: problem.to_owned(),
         expected: directive.usage(),
@@ -111,7 +118,7 @@ pub fn apply(directive: &'static Directive, target: &mut Target<'_>, arguments: 
     if let Some(empty) = arguments.iter().position(|argument| argument.is_empty()) {
         return Err(wrong(None, &format!("argument {} is empty", empty + 1)));
     }
-    (directive.read)(directive.name, target, arguments)
+    (directive.read)(directive.name(), target, arguments)
 }
 
 /// The server that a directive of server scope configures.

@@ -5,10 +5,10 @@ use super::value::{Expected, Wrong, number};
 
 /// The directives of this family.
 pub const DIRECTIVES: Family = &[Directive {
-    name: "QS_LimitRequestBody",
+    name: c"QS_LimitRequestBody",
     scope: Scope::ServerAndLocation,
     arguments: &[required("bytes")],
-    help: "Largest request body; the variable of the same name overrides it per request.",
+    help: c"Largest request body; the variable of the same name overrides it per request.",
     read: limit_request_body,
 }];
 

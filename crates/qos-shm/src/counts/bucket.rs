@@ -114,29 +114,20 @@ impl Snapshot {
             return Outcome::Applied(tally.count());
         }
         let place = |wanted: &dyn Fn(Tenant, Tally) -> bool| {
-            self.0
-                .iter()
-                .enumerate()
-                .find_map(|(entry, &(tenant, tally))| wanted(tenant, tally).then_some((entry, tenant, tally)))
+            self.0.iter().enumerate().find_map(|(entry, &(tenant, tally))| wanted(tenant, tally).then_some((entry, tenant, tally)))
         };
         let living = place(&|tenant, tally| tenant.fingerprint() == key.fingerprint() && tally.count() > 0);
         match (operation, living) {
-            (Operation::Add, Some((entry, tenant, tally))) => Outcome::Change(Change {
-                entry,
-                tenant: (tenant, tenant),
-                tally: (tally, Tally::new(tally.count().saturating_add(1), sequence)),
-            }),
-            (Operation::Remove, Some((entry, tenant, tally))) => Outcome::Change(Change {
-                entry,
-                tenant: (tenant, tenant),
-                tally: (tally, Tally::new(tally.count().saturating_sub(1), sequence)),
-            }),
+            (Operation::Add, Some((entry, tenant, tally))) => {
+                Outcome::Change(Change { entry, tenant: (tenant, tenant), tally: (tally, Tally::new(tally.count().saturating_add(1), sequence)) })
+            }
+            (Operation::Remove, Some((entry, tenant, tally))) => {
+                Outcome::Change(Change { entry, tenant: (tenant, tenant), tally: (tally, Tally::new(tally.count().saturating_sub(1), sequence)) })
+            }
             (Operation::Add, None) => match place(&|_, tally| tally.count() == 0) {
-                Some((entry, tenant, tally)) => Outcome::Change(Change {
-                    entry,
-                    tenant: (tenant, Tenant::new(key.fingerprint(), sequence)),
-                    tally: (tally, Tally::new(1, sequence)),
-                }),
+                Some((entry, tenant, tally)) => {
+                    Outcome::Change(Change { entry, tenant: (tenant, Tenant::new(key.fingerprint(), sequence)), tally: (tally, Tally::new(1, sequence)) })
+                }
                 None => Outcome::Full,
             },
             (Operation::Remove, None) => Outcome::Absent,

@@ -49,10 +49,7 @@ fn explore(preemptions: usize, model: impl Fn(Arc<Bench>) + Sync + Send + 'stati
     builder.check(move || model(Arc::new(Bench::default())));
 }
 
-fn spawn<T: 'static>(
-    bench: &Arc<Bench>,
-    work: impl FnOnce(CountTable<'_, Cells>) -> T + 'static,
-) -> thread::JoinHandle<T> {
+fn spawn<T: 'static>(bench: &Arc<Bench>, work: impl FnOnce(CountTable<'_, Cells>) -> T + 'static) -> thread::JoinHandle<T> {
     let bench = bench.clone();
     thread::spawn(move || work(bench.table()))
 }

@@ -24,10 +24,7 @@ pub(super) struct Bench {
 
 impl Bench {
     pub fn new(buckets: usize, holders: usize) -> Self {
-        Self {
-            buckets: (0..buckets).map(|_| Bucket::default()).collect(),
-            cells: (0..holders).map(|_| Cells::default()).collect(),
-        }
+        Self { buckets: (0..buckets).map(|_| Bucket::default()).collect(), cells: (0..holders).map(|_| Cells::default()).collect() }
     }
 
     pub fn table(&self) -> CountTable<'_, Cells> {
@@ -45,12 +42,7 @@ impl Bench {
             let held = cells.iter().filter(|cell| cell.counted() == Some(key)).count();
             assert_eq!(self.table().count(key) as usize, held, "{key:?} {context}");
         }
-        let total: u32 = self
-            .buckets
-            .iter()
-            .flat_map(|bucket| &bucket.entries)
-            .map(|entry| Tally(entry.tally.load(SeqCst)).count())
-            .sum();
+        let total: u32 = self.buckets.iter().flat_map(|bucket| &bucket.entries).map(|entry| Tally(entry.tally.load(SeqCst)).count()).sum();
         assert_eq!(total as usize, cells.iter().filter(|cell| cell.counted().is_some()).count(), "{context}");
         for bucket in &self.buckets {
             assert_eq!(bucket.header().operation(), None, "{context}");

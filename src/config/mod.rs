@@ -1,0 +1,198 @@
+//! Between httpd's configuration and the typed one: the command table made from qos-core's
+//! directive table, and the records of servers and locations.
+
+use crate::httpd::guard::guard;
+use crate::httpd::pool::Pool;
+use crate::httpd::{bytes, ffi, log};
+use qos_core::config::{Directive, FAMILIES, LocationConfig, Outcome, Scope, ServerConfig, Target, apply};
+use std::cell::OnceCell;
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr::null;
+
+/// What a server has: its configuration, and what post_config derives from it.
+#[derive(Default)]
+pub struct ServerRecord {
+    /// The directives.
+    pub config: ServerConfig,
+    /// Derived before children start, never changed afterwards.
+    derived: OnceCell<Derived>,
+}
+
+/// What follows from the configuration of all servers together.
+#[derive(Clone, Copy, Debug)]
+pub struct Derived {
+    /// Counts connections of the server that owns the counter.
+    pub domain: u64,
+    /// The `server` that connection slots of this server carry.
+    pub number: u32,
+    /// `QS_SrvMaxConnClose` in connections.
+    pub close_limit: Option<u32>,
+}
+
+impl ServerRecord {
+    /// The record of a server of the running configuration.
+    pub fn of<'a>(server: *const ffi::server_rec) -> Option<&'a ServerRecord> {
+        // SAFETY: records live in the configuration pool, as long as the server; they are written before children start.
+        unsafe { ffi::ap_get_module_config((*server).module_config, crate::module_record()).cast::<ServerRecord>().as_ref() }
+    }
+
+    /// Set once by post_config.
+    pub fn derive(&self, derived: Derived) {
+        // A second start-up pass finds a new record; an old value would be the same.
+        let _ = self.derived.set(derived);
+    }
+
+    /// What post_config derived.
+    pub fn derived(&self) -> Option<&Derived> {
+        self.derived.get()
+    }
+}
+
+/// The location's configuration of a request; `None` in a configuration without any.
+pub fn location<'a>(request: crate::httpd::request::Request<'a>) -> Option<&'a LocationConfig> {
+    // SAFETY: made by `create_location` or `merge_location`, lives as long as the configuration.
+    unsafe { request.location_config().cast::<LocationConfig>().as_ref() }
+}
+
+const fn count() -> usize {
+    let (mut n, mut family) = (0, 0);
+    while family < FAMILIES.len() {
+        #[allow(clippy::indexing_slicing, reason = "evaluated while compiling")]
+        let directives = FAMILIES[family];
+        n += directives.len();
+        family += 1;
+    }
+    n
+}
+
+struct Commands([ffi::command_rec; count() + 1]);
+// SAFETY: pointers to static data that nobody writes.
+unsafe impl Sync for Commands {}
+
+const fn command(directive: Option<&'static Directive>) -> ffi::command_rec {
+    let (name, data, help, place) = match directive {
+        Some(directive) => (
+            directive.name.as_ptr(),
+            (&raw const *directive).cast::<c_void>().cast_mut(),
+            directive.help.as_ptr(),
+            match directive.scope {
+                Scope::Global | Scope::Server => ffi::RSRC_CONF,
+                Scope::ServerAndLocation => ffi::RSRC_CONF | ffi::ACCESS_CONF,
+            },
+        ),
+        None => (null(), std::ptr::null_mut(), null(), 0),
+    };
+    ffi::command_rec {
+        name,
+        func: ffi::cmd_func { take_argv: Some(take_arguments) },
+        cmd_data: data,
+        req_override: place as c_int,
+        args_how: ffi::TAKE_ARGV,
+        errmsg: help,
+    }
+}
+
+#[allow(clippy::indexing_slicing, reason = "evaluated while compiling")]
+static COMMANDS: Commands = {
+    let mut commands = Commands([const { command(None) }; count() + 1]);
+    let (mut n, mut family) = (0, 0);
+    while family < FAMILIES.len() {
+        let mut directive = 0;
+        while directive < FAMILIES[family].len() {
+            commands.0[n] = command(Some(&FAMILIES[family][directive]));
+            n += 1;
+            directive += 1;
+        }
+        family += 1;
+    }
+    commands
+};
+
+/// The table that the module record names.
+pub const fn commands() -> *const ffi::command_rec {
+    (&raw const COMMANDS.0).cast()
+}
+
+/// Reads one directive: every directive of the module comes here.
+unsafe extern "C" fn take_arguments(parms: *mut ffi::cmd_parms, location: *mut c_void, argc: c_int, argv: *const *mut c_char) -> *const c_char {
+    guard("configuration", c"mod_qos: internal error while reading this directive".as_ptr(), || {
+        // SAFETY: httpd passes its parameters, `argc` C strings and the record of the location it is in (null outside);
+        // `cmd_data` is the directive of the table above.
+        let (parms, directive, arguments) = unsafe {
+            let parms = &mut *parms;
+            let directive = &*(*parms.cmd).cmd_data.cast::<Directive>();
+            let arguments = (0..usize::try_from(argc).unwrap_or(0)).map(|n| bytes(*argv.add(n)).unwrap_or_default()).collect::<Vec<_>>();
+            (parms, directive, arguments)
+        };
+        // SAFETY: the pool of the command, in the one thread that reads the configuration.
+        let pool = unsafe { Pool::new(parms.pool) };
+        if directive.scope == Scope::Global {
+            // SAFETY: live parameters.
+            let problem = unsafe { ffi::ap_check_cmd_context(parms, ffi::NOT_IN_VIRTUALHOST) };
+            if !problem.is_null() {
+                return problem;
+            }
+        }
+        // SAFETY: a server of the configuration that is being read; its record was made by `create_server`.
+        let server = unsafe { ffi::ap_get_module_config((*parms.server).module_config, crate::module_record()).cast::<ServerRecord>() };
+        let mut target = if parms.path.is_null() {
+            // SAFETY: see above; no other reference exists while the configuration is read.
+            match unsafe { server.as_mut() } {
+                Some(server) => Target::Server(&mut server.config),
+                None => return c"mod_qos: this server has no configuration record".as_ptr(),
+            }
+        } else {
+            // SAFETY: made by `create_location`.
+            match unsafe { location.cast::<LocationConfig>().as_mut() } {
+                Some(location) => Target::Location(location),
+                None => return c"mod_qos: this section has no configuration record".as_ptr(),
+            }
+        };
+        match apply(directive, &mut target, &arguments) {
+            Ok(Outcome::Taken) => null(),
+            Ok(Outcome::Warn(text)) => {
+                log::server(parms.server, log::Level::Warning, || format!("mod_qos(009): {} {text}", directive.name()));
+                null()
+            }
+            Err(wrong) => pool.string(wrong.to_string().as_bytes()),
+        }
+    })
+}
+
+/// A record for the main server or for a virtual host that has a directive of the module.
+pub unsafe extern "C" fn create_server(pool: *mut ffi::apr_pool_t, _server: *mut ffi::server_rec) -> *mut c_void {
+    // SAFETY: the configuration pool, in the thread that reads it.
+    guard("create_server_config", std::ptr::null_mut(), || unsafe { Pool::new(pool) }.own(ServerRecord::default()).cast())
+}
+
+/// The record of a virtual host that inherits from the main server.
+pub unsafe extern "C" fn merge_server(pool: *mut ffi::apr_pool_t, base: *mut c_void, own: *mut c_void) -> *mut c_void {
+    guard("merge_server_config", base, || {
+        // SAFETY: both were made by `create_server`; the pool is the configuration's.
+        let (base, own, pool) = unsafe { (&*base.cast::<ServerRecord>(), &*own.cast::<ServerRecord>(), Pool::new(pool)) };
+        pool.own(ServerRecord { config: ServerConfig::merge(&base.config, &own.config), derived: OnceCell::new() }).cast()
+    })
+}
+
+/// A record for a location section.
+pub unsafe extern "C" fn create_location(pool: *mut ffi::apr_pool_t, _dir: *mut c_char) -> *mut c_void {
+    // SAFETY: the configuration pool (or a request's, for `<If>`).
+    guard("create_dir_config", std::ptr::null_mut(), || unsafe { Pool::new(pool) }.own(LocationConfig::default()).cast())
+}
+
+/// The record of a section within another, also per request.
+pub unsafe extern "C" fn merge_location(pool: *mut ffi::apr_pool_t, base: *mut c_void, own: *mut c_void) -> *mut c_void {
+    guard("merge_dir_config", base, || {
+        // SAFETY: both were made by `create_location` or here.
+        let (outer, inner) = unsafe { (&*base.cast::<LocationConfig>(), &*own.cast::<LocationConfig>()) };
+        // Merging happens on the request path: what one side decides alone needs no new record.
+        if *inner == LocationConfig::default() {
+            return base;
+        }
+        if *outer == LocationConfig::default() {
+            return own;
+        }
+        // SAFETY: the pool lives as long as the merged record is used.
+        unsafe { Pool::new(pool) }.own(LocationConfig::merge(outer, inner)).cast()
+    })
+}

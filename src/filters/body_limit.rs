@@ -1,0 +1,80 @@
+//! Bodies whose length is not announced (filters.md section 9.1): counted as they are read.
+
+use super::{BODY_LIMIT, BODY_REFUSED, pass};
+use crate::hooks::RequestState;
+use crate::hooks::header_parser::deny_body;
+use crate::httpd::connection::Connection;
+use crate::httpd::guard::guard;
+use crate::httpd::request::Request;
+use crate::httpd::{brigade, ffi};
+use std::ffi::c_int;
+
+/// Counts the body of this request.
+pub fn count_body(request: Request<'_>, limit: u64) {
+    if let Some(state) = RequestState::of(request) {
+        state.body_limit = limit;
+        BODY_LIMIT.add_input(std::ptr::from_mut(state).cast(), Some(request), request.connection());
+    }
+}
+
+/// The counting filter. Beyond the limit it ends the body with httpd's "no space" error, which readers turn into 413.
+pub unsafe extern "C" fn input(
+    filter: *mut ffi::ap_filter_t,
+    bb: *mut ffi::apr_bucket_brigade,
+    mode: ffi::ap_input_mode_t,
+    block: ffi::apr_read_type_e,
+    bytes: ffi::apr_off_t,
+) -> ffi::apr_status_t {
+    guard("qos-in-filter3", ffi::APR_EGENERAL as ffi::apr_status_t, || {
+        const TOO_LARGE: ffi::apr_status_t = ffi::APR_ENOSPC as ffi::apr_status_t;
+        // SAFETY: httpd calls the filter with itself; the context is the state of the initial request, which outlives it.
+        let (next, state, request) = unsafe { ((*filter).next, (*filter).ctx.cast::<RequestState>().as_mut(), Request::new((*filter).r)) };
+        if state.as_ref().is_some_and(|state| state.body_too_large) {
+            return TOO_LARGE;
+        }
+        // SAFETY: the next filter of the chain, with what httpd asked for.
+        let status = unsafe { ffi::ap_get_brigade(next, bb, mode, block, bytes) };
+        let (Some(state), Some(request)) = (state, request) else { return status };
+        if status != 0 || mode == ffi::AP_MODE_SPECULATIVE {
+            return status;
+        }
+        // SAFETY: httpd's brigade, filled by the call above.
+        let read = unsafe { brigade::content(bb) }.bytes;
+        let before = state.body_bytes;
+        state.body_bytes = before.saturating_add(read);
+        // In log-only mode one line per request, when the limit is crossed.
+        if state.body_bytes <= state.body_limit || before > state.body_limit {
+            return status;
+        }
+        if deny_body(request, Some((state.body_limit, state.body_bytes))) == ffi::DECLINED {
+            return status;
+        }
+        state.body_too_large = true;
+        // SAFETY: the request's connection is live.
+        if let Some(connection) = unsafe { Connection::new(request.connection()) } {
+            connection.close_after_response();
+        }
+        BODY_REFUSED.add_output(std::ptr::null_mut(), Some(request), request.connection());
+        TOO_LARGE
+    })
+}
+
+/// A handler that answers in spite of the failed read: its answer is replaced by the one 413.
+pub unsafe extern "C" fn output(filter: *mut ffi::ap_filter_t, bb: *mut ffi::apr_bucket_brigade) -> ffi::apr_status_t {
+    guard("qos-out-filter-body-limit", ffi::APR_EGENERAL as ffi::apr_status_t, || {
+        const STATUS: c_int = ffi::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int;
+        // SAFETY: httpd calls the filter with itself and its brigade.
+        unsafe {
+            let Some(request) = Request::new((*filter).r) else { return pass(filter, bb) };
+            if request.has_sent_body() || request.status() == STATUS {
+                ffi::ap_remove_output_filter(filter);
+                return pass(filter, bb);
+            }
+            brigade::replace_by_error(bb, STATUS, request);
+            let next = (*filter).next;
+            ffi::ap_remove_output_filter(filter);
+            ffi::ap_pass_brigade(next, bb);
+            ffi::AP_FILTER_ERROR as ffi::apr_status_t
+        }
+    })
+}

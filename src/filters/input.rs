@@ -1,0 +1,49 @@
+//! `qos-in-filter`: notices the first byte of a next request, and whether a thread waits for the client.
+//! Bytes are not counted here; the kernel does that.
+
+use super::INPUT;
+use crate::httpd::connection::Connection;
+use crate::httpd::guard::guard;
+use crate::httpd::{brigade, ffi};
+use crate::runtime::{ConnectionRecord, Runtime, flag};
+use qos_core::phase::{Phase, State};
+use std::sync::atomic::Ordering;
+
+/// Adds the filter where data rates are watched.
+pub fn watch_input(connection: Connection<'_>, record: &ConnectionRecord, runtime: &Runtime) {
+    if runtime.rate.is_some() && record.server.is_some_and(|server| !server.config.data_rate_off) {
+        INPUT.add_input(std::ptr::from_ref(record).cast_mut().cast(), None, connection.as_ptr());
+    }
+}
+
+/// The filter. Its context is the connection's record.
+pub unsafe extern "C" fn filter(
+    filter: *mut ffi::ap_filter_t,
+    bb: *mut ffi::apr_bucket_brigade,
+    mode: ffi::ap_input_mode_t,
+    block: ffi::apr_read_type_e,
+    bytes: ffi::apr_off_t,
+) -> ffi::apr_status_t {
+    guard("qos-in-filter", ffi::APR_EGENERAL as ffi::apr_status_t, || {
+        // SAFETY: httpd calls the filter with itself; the context was given when it was added.
+        let (next, record) = unsafe { ((*filter).next, (*filter).ctx.cast::<ConnectionRecord>().as_ref()) };
+        let slot = record.and_then(ConnectionRecord::slot);
+        let before = slot.map_or(State(0), |slot| State(slot.state.load(Ordering::Acquire)));
+        let waits = block == ffi::APR_BLOCK_READ && before.phase() == Phase::Active;
+        if let (true, Some(record)) = (waits, record) {
+            record.step(State::read_begins);
+        }
+        // SAFETY: the next filter of the chain, with what httpd asked for.
+        let status = unsafe { ffi::ap_get_brigade(next, bb, mode, block, bytes) };
+        let Some(record) = record else { return status };
+        if waits {
+            record.step(State::read_ends);
+        }
+        // SAFETY: httpd's brigade (null only for some modes, which bring no data).
+        let got_data = status == 0 && before.phase() == Phase::Keep && !unsafe { brigade::is_empty(bb) };
+        if got_data && !record.has_flag(flag::MULTIPLEXED) {
+            record.step(State::next_head);
+        }
+        status
+    })
+}

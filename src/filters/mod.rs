@@ -1,0 +1,91 @@
+//! Input and output filters (connection-client.md section 3.5).
+
+mod body_limit;
+mod input;
+mod response;
+mod stream;
+
+pub use body_limit::count_body;
+pub use input::watch_input;
+pub use response::add_response_filter;
+pub use stream::add_stream_filter;
+
+use crate::httpd::connection::Connection;
+use crate::httpd::ffi;
+use crate::httpd::request::Request;
+use std::ffi::{CStr, c_void};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+/// A registered filter.
+struct Registered(AtomicPtr<ffi::ap_filter_rec_t>);
+
+impl Registered {
+    const fn new() -> Registered {
+        Registered(AtomicPtr::new(null_mut()))
+    }
+
+    /// # Safety
+    /// Called while httpd registers hooks.
+    unsafe fn input(&self, name: &'static CStr, filter: ffi::ap_in_filter_func, place: u32) {
+        // SAFETY: a static name and a guarded entry point.
+        self.0.store(unsafe { ffi::ap_register_input_filter(name.as_ptr(), filter, None, place) }, Ordering::Release);
+    }
+
+    /// # Safety
+    /// Called while httpd registers hooks.
+    unsafe fn output(&self, name: &'static CStr, filter: ffi::ap_out_filter_func, place: u32) {
+        // SAFETY: a static name and a guarded entry point.
+        self.0.store(unsafe { ffi::ap_register_output_filter(name.as_ptr(), filter, None, place) }, Ordering::Release);
+    }
+
+    fn add_input(&self, context: *mut c_void, request: Option<Request<'_>>, connection: *mut ffi::conn_rec) {
+        let request = request.map_or(null_mut(), Request::as_ptr);
+        // SAFETY: registered at load; request and connection are live, the context lives as long as they.
+        unsafe { ffi::ap_add_input_filter_handle(self.0.load(Ordering::Acquire), context, request, connection) };
+    }
+
+    fn add_output(&self, context: *mut c_void, request: Option<Request<'_>>, connection: *mut ffi::conn_rec) {
+        let request = request.map_or(null_mut(), Request::as_ptr);
+        // SAFETY: as above.
+        unsafe { ffi::ap_add_output_filter_handle(self.0.load(Ordering::Acquire), context, request, connection) };
+    }
+}
+
+static INPUT: Registered = Registered::new();
+static STREAM_INPUT: Registered = Registered::new();
+static STREAM_OUTPUT: Registered = Registered::new();
+static BODY_LIMIT: Registered = Registered::new();
+static BODY_REFUSED: Registered = Registered::new();
+static RESPONSE: Registered = Registered::new();
+
+/// Registers all filters; called while httpd loads the module.
+pub fn register() {
+    // SAFETY: the registration phase.
+    unsafe {
+        INPUT.input(c"qos-in-filter", Some(input::filter), ffi::AP_FTYPE_CONNECTION);
+        STREAM_INPUT.input(c"qos-in-filter-stream", Some(stream::input), ffi::AP_FTYPE_CONNECTION);
+        STREAM_OUTPUT.output(c"qos-out-filter-stream", Some(stream::output), ffi::AP_FTYPE_CONNECTION);
+        BODY_LIMIT.input(c"qos-in-filter3", Some(body_limit::input), ffi::AP_FTYPE_CONTENT_SET);
+        BODY_REFUSED.output(c"qos-out-filter-body-limit", Some(body_limit::output), ffi::AP_FTYPE_RESOURCE);
+        RESPONSE.output(c"qos-out-filter", Some(response::filter), ffi::AP_FTYPE_RESOURCE + 1);
+    }
+}
+
+/// Passes a brigade on.
+///
+/// # Safety
+/// `filter` is the filter that httpd called, `brigade` its brigade.
+unsafe fn pass(filter: *mut ffi::ap_filter_t, brigade: *mut ffi::apr_bucket_brigade) -> ffi::apr_status_t {
+    // SAFETY: the caller's promise.
+    unsafe { ffi::ap_pass_brigade((*filter).next, brigade) }
+}
+
+/// The connection of a filter.
+///
+/// # Safety
+/// `filter` is a live filter.
+unsafe fn connection_of<'a>(filter: *mut ffi::ap_filter_t) -> Option<Connection<'a>> {
+    // SAFETY: the caller's promise.
+    unsafe { Connection::new((*filter).c) }
+}

@@ -1,0 +1,117 @@
+//! The location of a request is known (request-event.md sections 2.4 and 2.5).
+
+use super::RequestState;
+use super::post_read_request::server_record;
+use crate::config::location;
+use crate::filters;
+use crate::httpd::guard::guard;
+use crate::httpd::request::Request;
+use crate::httpd::{ffi, log};
+use crate::runtime::{ConnectionRecord, runtime};
+use qos_core::body::{self, Verdict};
+use qos_core::message;
+use std::ffi::c_int;
+
+/// HP-1, before mod_setenvif.
+pub unsafe extern "C" fn first(r: *mut ffi::request_rec) -> c_int {
+    marker(r, ">HP_1")
+}
+
+/// HP-3.
+pub unsafe extern "C" fn main(r: *mut ffi::request_rec) -> c_int {
+    marker(r, ">HP_3")
+}
+
+fn marker(r: *mut ffi::request_rec, text: &'static str) -> c_int {
+    guard("header_parser", ffi::DECLINED, || {
+        // SAFETY: httpd passes the request.
+        if let Some(request) = unsafe { Request::new(r) } {
+            if request.is_initial() {
+                log_env(request, text);
+            }
+        }
+        ffi::DECLINED
+    })
+}
+
+/// HP-2: `QS_LimitRequestBody` (filters.md section 9.1).
+pub unsafe extern "C" fn body(r: *mut ffi::request_rec) -> c_int {
+    guard("header_parser", ffi::DECLINED, || {
+        // SAFETY: httpd passes the request.
+        let Some(request) = (unsafe { Request::new(r) }) else { return ffi::DECLINED };
+        if !request.is_initial() {
+            return ffi::DECLINED;
+        }
+        log_env(request, ">HP_2");
+        let server = server_record(request).and_then(|record| record.config.body_limit);
+        let place = location(request).and_then(|location| location.body_limit);
+        let variable = request.variable(c"QS_LimitRequestBody");
+        if variable.is_some_and(|text| body::decimal(text).is_none()) {
+            log::request(request, log::Level::Debug, || "mod_qos(): variable QS_LimitRequestBody is not a number, ignored".to_owned());
+        }
+        let Some(limit) = body::limit(variable, place, server) else { return ffi::DECLINED };
+        match body::judge(limit, request.header(c"Content-Length")) {
+            Verdict::Pass => ffi::DECLINED,
+            Verdict::Count => {
+                filters::count_body(request, limit);
+                ffi::DECLINED
+            }
+            Verdict::TooLarge { length } => deny_body(request, Some((limit, length))),
+            Verdict::Unusable => deny_body(request, None),
+        }
+    })
+}
+
+/// Logs 044; the status to deny with, or `DECLINED` in log-only mode.
+pub fn deny_body(request: Request<'_>, numbers: Option<(u64, u64)>) -> c_int {
+    let Some(runtime) = runtime() else { return ffi::DECLINED };
+    runtime.event(44);
+    let client = String::from_utf8_lossy(request.client()).into_owned();
+    let unique_id = unique_id(request);
+    log::request(request, log::Level::Error, || message::body_limit(numbers, runtime.log_only, &client, &unique_id));
+    request.set_variable(c"QS_ErrorNotes", c"044".as_ptr());
+    request.set_note(c"error-notes", c"044".as_ptr());
+    if let Some(state) = RequestState::of(request) {
+        state.letters.add(b'D');
+    }
+    if runtime.log_only { ffi::DECLINED } else { ffi::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int }
+}
+
+/// The request's unique id; a simple one is made where mod_unique_id has not (connection-client.md section 3.2).
+pub fn unique_id(request: Request<'_>) -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    if let Some(id) = request.variable(c"UNIQUE_ID") {
+        return String::from_utf8_lossy(id).into_owned();
+    }
+    // SAFETY: the request's connection is live.
+    let connection = unsafe { crate::httpd::connection::Connection::new(request.connection()) }.map_or(0, |connection| connection.id());
+    let mut value = (u128::from(request.arrived_us().unsigned_abs()) << 64)
+        | (u128::from(std::process::id()) << 32)
+        | u128::from(COUNTER.fetch_add(1, Ordering::Relaxed) ^ (connection as u32).rotate_left(16));
+    let mut text = Vec::with_capacity(22);
+    for _ in 0..22 {
+        text.push(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".get((value & 63) as usize).copied().unwrap_or(b'-'));
+        value >>= 6;
+    }
+    request.set_variable(c"UNIQUE_ID", request.pool().string(&text));
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// `QS_LogEnv`: all variables, newest first, then the unique id (210).
+pub fn log_env(request: Request<'_>, phase: &'static str) {
+    if !server_record(request).is_some_and(|record| record.config.log_env == Some(true)) {
+        return;
+    }
+    let id = if ConnectionRecord::of_request(request).is_some() { unique_id(request) } else { String::new() };
+    let mut text = format!("mod_qos(210): ENV {phase} ");
+    let mut entries = (0..).map_while(|n| request.variable_at(n)).collect::<Vec<_>>();
+    entries.reverse();
+    for (name, value) in entries {
+        let escape = |bytes: &[u8]| bytes.iter().flat_map(|byte| std::ascii::escape_default(*byte)).map(char::from).collect::<String>();
+        text.push_str(&format!("{}={};", escape(name), escape(value)));
+    }
+    text.push(' ');
+    text.push_str(&id);
+    log::request(request, log::Level::Notice, || text);
+}

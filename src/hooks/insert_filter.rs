@@ -1,0 +1,30 @@
+//! A response begins to be made: the response filter is added where a rule needs it.
+
+use super::post_read_request::server_record;
+use crate::config::location;
+use crate::filters;
+use crate::httpd::ffi;
+use crate::httpd::guard::guard;
+use crate::httpd::request::Request;
+
+/// Regular responses.
+pub unsafe extern "C" fn insert_filter(r: *mut ffi::request_rec) {
+    add(r);
+}
+
+/// Responses that httpd makes itself for errors.
+pub unsafe extern "C" fn insert_error_filter(r: *mut ffi::request_rec) {
+    add(r);
+}
+
+fn add(r: *mut ffi::request_rec) {
+    guard("insert_filter", (), || {
+        // SAFETY: httpd passes the request.
+        let Some(request) = (unsafe { Request::new(r) }) else { return };
+        let needed = server_record(request).is_some_and(|record| record.config.close_limit.is_some() || !record.config.off_events.is_empty())
+            || location(request).is_some_and(|location| !location.off_events.is_empty());
+        if needed {
+            filters::add_response_filter(request);
+        }
+    });
+}

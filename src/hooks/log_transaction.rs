@@ -1,0 +1,77 @@
+//! A request is over: its response was handed to the network (request-event.md section 2.9).
+
+use super::RequestState;
+use super::header_parser::log_env;
+use super::post_read_request::server_record;
+use crate::httpd::connection::Connection;
+use crate::httpd::ffi;
+use crate::httpd::guard::guard;
+use crate::httpd::request::Request;
+use crate::runtime::{ConnectionRecord, runtime};
+use qos_core::letters::Letters;
+use std::ffi::{CStr, c_int};
+use std::sync::atomic::Ordering;
+
+/// The hook.
+pub unsafe extern "C" fn log_transaction(r: *mut ffi::request_rec) -> c_int {
+    guard("log_transaction", ffi::DECLINED, || {
+        // SAFETY: httpd passes the request and, in it, its connection.
+        let Some(request) = (unsafe { Request::new(r) }) else { return ffi::DECLINED };
+        // SAFETY: as above.
+        let Some(connection) = (unsafe { Connection::new(request.connection()) }) else { return ffi::DECLINED };
+        let Some(record) = ConnectionRecord::of(connection) else { return ffi::DECLINED };
+        log_env(request, "<LG_1");
+        let state = RequestState::of(request);
+        variables(request, record, state.as_deref().map_or(Letters::NONE, |state| state.letters));
+        super::fixups::switch_rate_off(request);
+        if let Some(state) = state {
+            if std::mem::take(&mut state.open) {
+                ended(request, connection, record);
+            }
+        }
+        ffi::DECLINED
+    })
+}
+
+/// `mod_qos_con` and `mod_qos_ev`, on each request of a redirect chain (request-event.md W01).
+fn variables(request: Request<'_>, record: &ConnectionRecord, letters: Letters) {
+    let with_limit = server_record(request).is_some_and(|server| server.config.max_connections.is_some());
+    let connections = match (with_limit, runtime(), record.server.and_then(|server| server.derived())) {
+        (true, Some(runtime), Some(derived)) => {
+            let count = runtime.region.count(runtime.region.key(derived.domain, &[0; 16]));
+            Some(request.pool().string(count.to_string().as_bytes()))
+        }
+        _ => None,
+    };
+    let events = Letters::render(&record.letters, &letters);
+    let events = (!events.is_empty()).then(|| request.pool().string(&events));
+    if connections.is_none() && events.is_none() {
+        return;
+    }
+    let set = |request: Request<'_>, name: &'static CStr, value| {
+        if let Some(value) = value {
+            request.set_variable(name, value);
+        }
+    };
+    let mut next = Some(request);
+    while let Some(request) = next {
+        set(request, c"mod_qos_con", connections);
+        set(request, c"mod_qos_ev", events);
+        next = request.next();
+    }
+}
+
+/// The connection goes to keep-alive or to its end.
+fn ended(request: Request<'_>, connection: Connection<'_>, record: &ConnectionRecord) {
+    let kept_alive = connection.is_stream() || connection.is_kept_alive();
+    if let Some(local) = record.local() {
+        let timeout = u32::try_from(request.keep_alive_ms()).unwrap_or(u32::MAX);
+        if local.keep_alive_ms.load(Ordering::Relaxed) != timeout {
+            local.keep_alive_ms.store(timeout, Ordering::Relaxed);
+        }
+    }
+    record.step(|state| state.request_ends(kept_alive));
+    if let Some(slot) = record.slot() {
+        slot.requests.fetch_add(1, Ordering::Relaxed);
+    }
+}

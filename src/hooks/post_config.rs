@@ -1,0 +1,184 @@
+//! Start-up (connection-client.md section 3.2): what follows from the whole configuration, and the shared region.
+
+use crate::config::{Derived, ServerRecord};
+use crate::httpd::guard::guard;
+use crate::httpd::pool::Pool;
+use crate::httpd::{ffi, log, retained, server};
+use crate::runtime::{Runtime, publish, retract};
+use qos_core::capacity::{Mpm, computed};
+use qos_core::config::ServerConfig;
+use qos_shm::{Region, Sizing};
+use std::ffi::{c_int, c_void};
+use std::hash::{BuildHasher, RandomState};
+
+/// Generations of children that may be alive at a time, for the size of the region.
+const GENERATIONS: u64 = 8;
+/// Slots in the smallest region.
+const LEAST_CONNECTIONS: u64 = 16_384;
+/// Slots in the largest region.
+const MOST_CONNECTIONS: u64 = 4_000_000;
+/// Failure of start-up, as httpd understands it.
+const START_FAILED: c_int = 500;
+
+/// The version that the `Server` header carries.
+pub const VERSION: &std::ffi::CStr = match std::ffi::CStr::from_bytes_with_nul(concat!("mod_qos/", env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+    Ok(version) => version,
+    Err(_) => c"mod_qos",
+};
+
+/// The hook.
+pub unsafe extern "C" fn post_config(
+    pconf: *mut ffi::apr_pool_t,
+    _plog: *mut ffi::apr_pool_t,
+    _ptemp: *mut ffi::apr_pool_t,
+    main: *mut ffi::server_rec,
+) -> c_int {
+    guard("post_config", START_FAILED, || {
+        log::set_main_server(main);
+        // httpd reads its configuration twice at start; the first time only to see whether it can (W22).
+        if server::state(ffi::AP_SQ_MAIN_STATE) == ffi::AP_SQ_MS_CREATE_PRE_CONFIG {
+            return ffi::OK as c_int;
+        }
+        // SAFETY: the configuration pool, in the parent's one thread.
+        let pool = unsafe { Pool::new(pconf) };
+        let default = ServerConfig::default();
+        let config = ServerRecord::of(main).map_or(&default, |record| &record.config);
+        let mpm = mpm();
+        let computed = computed(mpm);
+        let max_clients = config.max_clients.unwrap_or(computed);
+        remarks(main, config, computed, max_clients);
+        let Some(region) = region(main, mpm) else { return START_FAILED };
+        derive(&region, main, max_clients);
+        let runtime = pool.own(Runtime {
+            region,
+            main,
+            max_clients,
+            workers: mpm.processes.saturating_mul(mpm.threads).max(1),
+            log_only: config.log_only(),
+            forced_close: config.forced_close.unwrap_or(true),
+            rate: config.rate,
+            sample: config.sample_rate.unwrap_or_default(),
+            rate_ignore_vip: config.rate_ignore_vip.unwrap_or(false),
+            status: config.status.unwrap_or(false),
+            threaded: server::mpm(ffi::AP_MPMQ_IS_THREADED) != 0,
+            all: region.key(ALL, &[0; 16]),
+        });
+        publish(runtime);
+        pool.on_clear(runtime.cast(), retract_runtime);
+        // SAFETY: a pool and a C string.
+        unsafe { ffi::ap_add_version_component(pconf, VERSION.as_ptr()) };
+        ffi::OK as c_int
+    })
+}
+
+/// Domain of the counter of all connections.
+const ALL: u64 = u64::MAX;
+
+unsafe extern "C" fn retract_runtime(data: *mut c_void) -> ffi::apr_status_t {
+    guard("pool cleanup", (), || retract(data.cast()));
+    0
+}
+
+fn mpm() -> Mpm {
+    let is_async = server::mpm(ffi::AP_MPMQ_IS_ASYNC) != 0;
+    let factor = server::directive_value("AsyncRequestWorkerFactor").and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok());
+    Mpm {
+        processes: server::mpm(ffi::AP_MPMQ_MAX_DAEMONS),
+        threads: server::mpm(ffi::AP_MPMQ_MAX_THREADS).max(1),
+        async_factor: is_async.then(|| factor.unwrap_or(2.0)),
+    }
+}
+
+fn remarks(main: *mut ffi::server_rec, config: &ServerConfig, computed: u32, max_clients: u32) {
+    if config.max_clients.is_some() && max_clients != computed {
+        log::server(main, log::Level::Notice, || {
+            format!("mod_qos(007): calculated MaxClients/MaxRequestWorkers (max connections): {computed}, applied limit: {max_clients} (QS_MaxClients)")
+        });
+    } else {
+        log::server(main, log::Level::Debug, || format!("mod_qos(): calculated MaxClients/MaxRequestWorkers (max connections): {computed}"));
+    }
+    if config.log_only() {
+        log::server(main, log::Level::Notice, || "mod_qos(009): running in 'log only' mode - rules are NOT enforced!".to_owned());
+    }
+    if !server::has_module(c"mod_unique_id.c") {
+        log::server(main, log::Level::Info, || {
+            "mod_qos(009): mod_unique_id not available, mod_qos generates simple request ids where it needs them".to_owned()
+        });
+    }
+    if !server::has_module(c"mod_ssl.c") {
+        log::server(main, log::Level::Info, || "mod_qos(009): mod_ssl not available".to_owned());
+    }
+}
+
+/// The region of an earlier configuration, or a new one.
+fn region(main: *mut ffi::server_rec, mpm: Mpm) -> Option<Region> {
+    if let Some(base) = retained::region() {
+        // SAFETY: `keep_region` was given the base of a region that is never unmapped.
+        match unsafe { Region::attach(base) } {
+            Ok(region) => {
+                region.begin_generation();
+                // Children of ended generations that nobody reported.
+                // SAFETY: signal 0 only asks whether the process exists.
+                region.reclaim_missing(&mut |pid| i32::try_from(pid).is_ok_and(|pid| unsafe { libc::kill(pid, 0) } == 0));
+                return Some(region);
+            }
+            // Another version of the module made it; its children keep theirs, ours begin anew.
+            Err(error) => log::server(main, log::Level::Notice, || {
+                format!("mod_qos(009): shared memory of an earlier version of the module cannot be taken over ({error}); counters begin anew")
+            }),
+        }
+    }
+    let hard_processes = u64::from(server::mpm(ffi::AP_MPMQ_HARD_LIMIT_DAEMONS).max(1));
+    let threads = u64::from(server::mpm(ffi::AP_MPMQ_HARD_LIMIT_THREADS).max(1));
+    let per_child = u64::from(computed(Mpm { processes: 1, threads: u32::try_from(threads).unwrap_or(u32::MAX), ..mpm }));
+    let connections = (hard_processes * per_child * GENERATIONS).clamp(LEAST_CONNECTIONS, MOST_CONNECTIONS);
+    let sizing = Sizing {
+        children: u32::try_from(hard_processes * GENERATIONS + 64).unwrap_or(u32::MAX).min(1 << 20),
+        connections: u32::try_from(connections).unwrap_or(u32::MAX),
+        block_slots: if per_child <= 2 { 2 } else { 64 },
+    };
+    // The secret of the keyed hash: two values of the standard library's randomly keyed hasher.
+    let secret = [RandomState::new().hash_one(0u8), RandomState::new().hash_one(1u8)];
+    match Region::create(&sizing, secret) {
+        Ok(region) => {
+            retained::keep_region(region.base());
+            region.begin_generation();
+            Some(region)
+        }
+        Err(error) => {
+            log::server(main, log::Level::Emerg, || format!("mod_qos(002): failed to create shared memory (connections): {error}"));
+            None
+        }
+    }
+}
+
+/// Who counts with whom (connection-client.md section 3.1), and percentages as numbers.
+fn derive(region: &Region, main: *mut ffi::server_rec, max_clients: u32) {
+    let Some(main_record) = ServerRecord::of(main) else { return };
+    let any_limit_in_main = main_record.config.owns_connections;
+    let domain = |server: *mut ffi::server_rec| {
+        // A number that stays the same over restarts, because the secret does.
+        let identity = server::identity(server);
+        let mut folded = [0u8; 16];
+        identity.iter().enumerate().for_each(|(n, byte)| {
+            if let Some(place) = folded.get_mut(n % 16) {
+                *place = place.rotate_left(3) ^ byte;
+            }
+        });
+        region.key(identity.len() as u64, &folded).raw()
+    };
+    let main_domain = domain(main);
+    for server in server::all(main) {
+        let Some(record) = ServerRecord::of(server) else { continue };
+        if std::ptr::eq(record, main_record) && server != main {
+            continue;
+        }
+        let own = server == main || record.config.owns_connections || !any_limit_in_main;
+        let domain = if own && server != main { domain(server) } else { main_domain };
+        record.derive(Derived {
+            domain,
+            number: (domain & u64::from(u32::MAX)) as u32,
+            close_limit: record.config.close_limit.map(|limit| limit.connections(max_clients)),
+        });
+    }
+}

@@ -1,0 +1,51 @@
+//! What the module keeps with a request.
+
+use crate::httpd::request::Request;
+use crate::runtime::ConnectionRecord;
+use qos_core::letters::Letters;
+
+/// Lives in the request's pool; made by post_read_request, so that the log hook knows the request was counted.
+pub struct RequestState {
+    /// Events of the request.
+    pub letters: Letters,
+    /// The request began on this connection and has not been logged.
+    pub open: bool,
+    /// Body bytes read so far, and the limit where they are counted.
+    pub body_bytes: u64,
+    /// Limit of the body.
+    pub body_limit: u64,
+    /// The body went beyond the limit.
+    pub body_too_large: bool,
+}
+
+impl RequestState {
+    /// The state of a request, if it has one. A redirected request has none of its own.
+    #[allow(clippy::mut_from_ref, reason = "one thread per request")]
+    pub fn of<'a>(request: Request<'a>) -> Option<&'a mut RequestState> {
+        // SAFETY: set by `begin`, lives in the request's pool, used by the request's thread alone.
+        unsafe { request.state().cast::<RequestState>().as_mut() }
+    }
+
+    /// Makes the state of an initial request.
+    pub fn begin(request: Request<'_>) {
+        let state = RequestState { letters: Letters::NONE, open: true, body_bytes: 0, body_limit: 0, body_too_large: false };
+        request.set_state(request.pool().place(state).cast());
+    }
+}
+
+/// `QS_ConnectionId`: arrival of the first request in microseconds, connection id modulo 100, process id.
+pub fn connection_id(request: Request<'_>, record: &ConnectionRecord, id: i64) -> *const std::ffi::c_char {
+    use std::sync::atomic::Ordering;
+    let place = record.connection_id.get();
+    if record.connection_id_state.load(Ordering::Acquire) == 0 && record.connection_id_state.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    {
+        let text = format!("{}{:02}{:05}\0", request.arrived_us(), id.rem_euclid(100), std::process::id());
+        // SAFETY: only the thread that moved the state from 0 to 1 writes, and readers wait for 2.
+        unsafe { (*place).iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from) };
+        record.connection_id_state.store(2, Ordering::Release);
+    }
+    while record.connection_id_state.load(Ordering::Acquire) != 2 {
+        std::hint::spin_loop();
+    }
+    place.cast::<std::ffi::c_char>().cast_const()
+}

@@ -1,0 +1,154 @@
+//! A connection.
+
+use super::pool::Pool;
+use super::{bytes, ffi};
+use qos_core::address::Address;
+use std::ffi::{CStr, c_char, c_void};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+/// A connection while one of its hooks or filters runs.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct Connection<'a>(NonNull<ffi::conn_rec>, PhantomData<&'a ffi::conn_rec>);
+
+impl<'a> Connection<'a> {
+    /// Wraps what httpd passed to a hook.
+    ///
+    /// # Safety
+    /// `connection` is null or a live connection for `'a`.
+    pub unsafe fn new(connection: *mut ffi::conn_rec) -> Option<Connection<'a>> {
+        NonNull::new(connection).map(|connection| Connection(connection, PhantomData))
+    }
+
+    /// The raw pointer.
+    pub fn as_ptr(self) -> *mut ffi::conn_rec {
+        self.0.as_ptr()
+    }
+
+    fn get(self) -> &'a ffi::conn_rec {
+        // SAFETY: the promise of `new`; fields that other threads change are not read through this.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// The client's TCP connection: itself, or the master of an HTTP/2 stream.
+    pub fn master(self) -> Connection<'a> {
+        // SAFETY: a master outlives its streams.
+        unsafe { Connection::new(self.get().master) }.unwrap_or(self)
+    }
+
+    /// Whether this is an HTTP/2 stream.
+    pub fn is_stream(self) -> bool {
+        !self.get().master.is_null()
+    }
+
+    /// Whether httpd opened it (proxy): no scoreboard handle.
+    pub fn is_outgoing(self) -> bool {
+        self.get().outgoing != 0 || (self.get().sbh.is_null() && self.get().master.is_null())
+    }
+
+    /// The server that httpd chose by local address and port.
+    pub fn base_server(self) -> *mut ffi::server_rec {
+        self.get().base_server
+    }
+
+    /// The connection's pool.
+    pub fn pool(self) -> Pool {
+        // SAFETY: the pool lives as long as the connection; hooks of one connection run on one thread at a time.
+        unsafe { Pool::new(self.get().pool) }
+    }
+
+    /// The address of the TCP peer.
+    pub fn address(self) -> Address {
+        // SAFETY: an address of the connection, or null.
+        unsafe { address(self.get().client_addr) }
+    }
+
+    /// The id that httpd gave the connection.
+    pub fn id(self) -> i64 {
+        self.get().id
+    }
+
+    /// The socket's descriptor.
+    pub fn fd(self) -> Option<i32> {
+        // SAFETY: the shim reads the connection's socket.
+        let fd = unsafe { ffi::qos_shim_connection_fd(self.as_ptr()) };
+        (fd >= 0).then_some(fd)
+    }
+
+    /// Whether the connection stays open after the response.
+    pub fn is_kept_alive(self) -> bool {
+        self.get().keepalive == ffi::AP_CONN_KEEPALIVE && self.get().aborted == 0
+    }
+
+    /// The connection is closed after the current response.
+    pub fn close_after_response(self) {
+        // SAFETY: a plain field that the thread of this connection may write.
+        unsafe { (*self.as_ptr()).keepalive = ffi::AP_CONN_CLOSE };
+    }
+
+    /// The connection is closed without a further byte (connection-client.md section 6.4).
+    pub fn abort(self) {
+        // SAFETY: plain fields that the thread of this connection may write; `cs` is null on some MPMs.
+        unsafe {
+            let c = self.as_ptr();
+            (*c).keepalive = ffi::AP_CONN_CLOSE;
+            (*c).aborted = 1;
+            if !(*c).cs.is_null() {
+                (*(*c).cs).state = ffi::CONN_STATE_LINGER;
+            }
+        }
+        self.set_note(c"mod_qos_connection_aborted", c"1".as_ptr());
+        self.set_note(c"short-lingering-close", c"1".as_ptr());
+    }
+
+    /// Sets a note to a string that lives as long as the connection.
+    pub fn set_note(self, name: &'static CStr, value: *const c_char) {
+        // SAFETY: the table stores both pointers; both outlive the connection.
+        unsafe { ffi::apr_table_setn(self.get().notes, name.as_ptr(), value) };
+    }
+
+    /// What the module keeps with the connection.
+    pub fn state(self) -> *mut c_void {
+        // SAFETY: the vector belongs to the connection.
+        unsafe { ffi::ap_get_module_config(self.get().conn_config, crate::module_record()) }
+    }
+
+    /// Keeps something with the connection.
+    pub fn set_state(self, state: *mut c_void) {
+        // SAFETY: as above.
+        unsafe { ffi::ap_set_module_config(self.get().conn_config, crate::module_record(), state) };
+    }
+
+    /// Whether one of the connection's input filters has that (lower-case) name.
+    pub fn has_input_filter(self, name: &[u8]) -> bool {
+        let mut filter = self.get().input_filters;
+        // SAFETY: the list of filters belongs to the connection; names are C strings of the registry.
+        unsafe {
+            while let Some(here) = filter.as_ref() {
+                if here.frec.as_ref().is_some_and(|record| bytes(record.name) == Some(name)) {
+                    return true;
+                }
+                filter = here.next;
+            }
+        }
+        false
+    }
+}
+
+/// The address as the tables know it; [`Address::NONE`] for anything but IPv4 and IPv6.
+///
+/// # Safety
+/// `address` is null or a live socket address.
+pub unsafe fn address(address: *const ffi::apr_sockaddr_t) -> Address {
+    let mut raw = [0u8; 16];
+    // SAFETY: the caller's promise; the shim writes at most 16 bytes.
+    match unsafe { ffi::qos_shim_address(address, raw.as_mut_ptr()) } {
+        4 => {
+            let [a, b, c, d, ..] = raw;
+            Address::from([a, b, c, d])
+        }
+        16 => Address::from_octets(raw),
+        _ => Address::NONE,
+    }
+}

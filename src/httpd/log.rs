@@ -1,0 +1,64 @@
+//! Writing to httpd's error log. The level is tested before a message is formatted.
+
+use super::ffi;
+use std::ffi::{CStr, c_int};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+/// Severities of httpd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "httpd's names")]
+#[repr(i32)]
+pub enum Level {
+    Emerg = 0,
+    Alert = 1,
+    Crit = 2,
+    Error = 3,
+    Warning = 4,
+    Notice = 5,
+    Info = 6,
+    Debug = 7,
+}
+
+const FILE: &CStr = c"mod_qos.c";
+
+static MAIN: AtomicPtr<ffi::server_rec> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Remembers the main server, for messages that belong to no other.
+pub fn set_main_server(server: *mut ffi::server_rec) {
+    MAIN.store(server, Ordering::Release);
+}
+
+/// Writes to the main server's log.
+pub fn main_server(level: Level, text: &str) {
+    if let Some(main) = NonNull::new(MAIN.load(Ordering::Acquire)) {
+        server(main.as_ptr(), level, || text.to_owned());
+    }
+}
+
+fn length(text: &str) -> c_int {
+    c_int::try_from(text.len()).unwrap_or(c_int::MAX)
+}
+
+/// Writes to a server's log. `server` is null or a server of the running configuration.
+pub fn server(server: *const ffi::server_rec, level: Level, text: impl FnOnce() -> String) {
+    // SAFETY: the shim reads the server's log level; null means httpd's startup log.
+    if unsafe { ffi::qos_shim_server_logs(server, level as c_int) } == 0 {
+        return;
+    }
+    let text = text();
+    // SAFETY: the text is passed with its length and copied by httpd.
+    unsafe { ffi::qos_shim_log_server(server, level as c_int, FILE.as_ptr(), 0, text.as_ptr().cast(), length(&text)) };
+}
+
+/// Writes to the log of a request's server, with the request's prefix.
+pub fn request(request: super::request::Request<'_>, level: Level, text: impl FnOnce() -> String) {
+    let r = request.as_ptr();
+    // SAFETY: a request lives as long as its hook runs.
+    if unsafe { ffi::qos_shim_request_logs(r, level as c_int) } == 0 {
+        return;
+    }
+    let text = text();
+    // SAFETY: as above; the text is passed with its length and copied by httpd.
+    unsafe { ffi::qos_shim_log_request(r, level as c_int, FILE.as_ptr(), 0, text.as_ptr().cast(), length(&text)) };
+}

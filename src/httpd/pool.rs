@@ -1,0 +1,56 @@
+//! APR pools: memory and cleanups with the lifetime of a configuration, connection or request.
+
+use super::ffi;
+use std::ffi::{c_char, c_void};
+
+/// A pool.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct Pool(*mut ffi::apr_pool_t);
+
+impl Pool {
+    /// Wraps a pool.
+    ///
+    /// # Safety
+    /// `pool` is a live pool, and no other thread uses it while the wrapper does.
+    pub unsafe fn new(pool: *mut ffi::apr_pool_t) -> Pool {
+        Pool(pool)
+    }
+
+    /// Copies bytes into the pool as a C string; interior NULs end it early for C readers.
+    pub fn string(self, text: &[u8]) -> *const c_char {
+        // SAFETY: the pool is live; APR copies `len` bytes and adds the NUL.
+        unsafe { ffi::apr_pstrmemdup(self.0, text.as_ptr().cast(), text.len()) }
+    }
+
+    /// Moves a value without destructor into the pool.
+    pub fn place<T>(self, value: T) -> *mut T {
+        const { assert!(!std::mem::needs_drop::<T>() && align_of::<T>() <= 8) }
+        // SAFETY: the pool is live; APR aligns to 8 bytes and aborts the process when memory ends.
+        unsafe {
+            let place = ffi::apr_palloc(self.0, size_of::<T>() as _).cast::<T>();
+            place.write(value);
+            place
+        }
+    }
+
+    /// Moves a value to the heap and drops it when the pool is cleared.
+    pub fn own<T>(self, value: T) -> *mut T {
+        unsafe extern "C" fn drop_box<T>(data: *mut c_void) -> ffi::apr_status_t {
+            super::guard::guard("pool cleanup", (), || {
+                // SAFETY: registered below with exactly this pointer, called once.
+                drop(unsafe { Box::from_raw(data.cast::<T>()) });
+            });
+            0
+        }
+        let value = Box::into_raw(Box::new(value));
+        self.on_clear(value.cast(), drop_box::<T>);
+        value
+    }
+
+    /// Calls `cleanup` with `data` when the pool is cleared or destroyed, not at exec.
+    pub fn on_clear(self, data: *mut c_void, cleanup: unsafe extern "C" fn(*mut c_void) -> ffi::apr_status_t) {
+        // SAFETY: the pool is live; the cleanup matches the data by the caller's construction.
+        unsafe { ffi::apr_pool_cleanup_register(self.0, data, Some(cleanup), Some(ffi::apr_pool_cleanup_null)) };
+    }
+}

@@ -1,0 +1,178 @@
+//! A request.
+
+use super::pool::Pool;
+use super::{bytes, ffi};
+use std::ffi::{CStr, c_char, c_void};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+/// A request while one of its hooks or filters runs.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct Request<'a>(NonNull<ffi::request_rec>, PhantomData<&'a ffi::request_rec>);
+
+impl<'a> Request<'a> {
+    /// Wraps what httpd passed to a hook.
+    ///
+    /// # Safety
+    /// `request` is null or a live request that only this thread uses for `'a`.
+    pub unsafe fn new(request: *mut ffi::request_rec) -> Option<Request<'a>> {
+        NonNull::new(request).map(|request| Request(request, PhantomData))
+    }
+
+    /// The raw pointer.
+    pub fn as_ptr(self) -> *mut ffi::request_rec {
+        self.0.as_ptr()
+    }
+
+    fn get(self) -> &'a ffi::request_rec {
+        // SAFETY: the promise of `new`.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// The request's pool.
+    pub fn pool(self) -> Pool {
+        // SAFETY: the pool lives as long as the request and belongs to its thread.
+        unsafe { Pool::new(self.get().pool) }
+    }
+
+    /// Its connection; with HTTP/2 the stream's own.
+    pub fn connection(self) -> *mut ffi::conn_rec {
+        self.get().connection
+    }
+
+    /// Its server.
+    pub fn server(self) -> *mut ffi::server_rec {
+        self.get().server
+    }
+
+    /// Neither sub-request nor internal redirect.
+    pub fn is_initial(self) -> bool {
+        self.get().main.is_null() && self.get().prev.is_null()
+    }
+
+    /// The request that the client sent: the first of a redirect chain, the one outside of sub-requests.
+    pub fn initial(self) -> Request<'a> {
+        let mut request = self;
+        loop {
+            let outer = if request.get().main.is_null() { request.get().prev } else { request.get().main };
+            // SAFETY: requests of a chain live as long as the first.
+            match unsafe { Request::new(outer) } {
+                Some(outer) => request = outer,
+                None => return request,
+            }
+        }
+    }
+
+    /// The status of the response.
+    pub fn status(self) -> i32 {
+        self.get().status
+    }
+
+    /// Whether a part of the response body was sent.
+    pub fn has_sent_body(self) -> bool {
+        self.get().sent_bodyct != 0
+    }
+
+    /// The request that this one was redirected to.
+    pub fn next(self) -> Option<Request<'a>> {
+        // SAFETY: requests of a redirect chain live as long as the first.
+        unsafe { Request::new(self.get().next) }
+    }
+
+    /// Microseconds since 1970 at which the request arrived.
+    pub fn arrived_us(self) -> i64 {
+        self.get().request_time
+    }
+
+    /// The name of the handler.
+    pub fn handler(self) -> Option<&'a [u8]> {
+        // SAFETY: a string of the request or of the configuration.
+        unsafe { bytes(self.get().handler) }
+    }
+
+    /// The client's address in text as httpd and mod_remoteip know it.
+    pub fn client(self) -> &'a [u8] {
+        // SAFETY: a string of the request or its connection.
+        unsafe { bytes(self.get().useragent_ip) }.unwrap_or(b"-")
+    }
+
+    /// The client's address as httpd and mod_remoteip know it.
+    pub fn client_address(self) -> *const ffi::apr_sockaddr_t {
+        self.get().useragent_addr
+    }
+
+    /// A request header.
+    pub fn header(self, name: &CStr) -> Option<&'a [u8]> {
+        self.table_get(self.get().headers_in, name.as_ptr())
+    }
+
+    /// A variable (`SetEnvIf`, `%{name}e`).
+    pub fn variable(self, name: &CStr) -> Option<&'a [u8]> {
+        self.table_get(self.get().subprocess_env, name.as_ptr())
+    }
+
+    /// Whether a variable is set; the name comes from the configuration.
+    pub fn has_variable(self, name: &[u8]) -> bool {
+        let mut buffer = [0u8; 256];
+        let Some(place) = buffer.get_mut(..name.len()) else { return false };
+        place.copy_from_slice(name);
+        if name.len() >= 256 || name.contains(&0) {
+            return false;
+        }
+        self.table_get(self.get().subprocess_env, buffer.as_ptr().cast()).is_some()
+    }
+
+    fn table_get(self, table: *mut ffi::apr_table_t, name: *const c_char) -> Option<&'a [u8]> {
+        // SAFETY: the tables live as long as the request; values are C strings.
+        unsafe { bytes(ffi::apr_table_get(table, name)) }
+    }
+
+    /// Sets a variable to a string that lives as long as the request.
+    pub fn set_variable(self, name: &'static CStr, value: *const c_char) {
+        // SAFETY: the table stores both pointers; both outlive the request.
+        unsafe { ffi::apr_table_setn(self.get().subprocess_env, name.as_ptr(), value) };
+    }
+
+    /// Sets a note to a string that lives as long as the request.
+    pub fn set_note(self, name: &'static CStr, value: *const c_char) {
+        // SAFETY: as for variables.
+        unsafe { ffi::apr_table_setn(self.get().notes, name.as_ptr(), value) };
+    }
+
+    /// The n-th variable, newest last.
+    pub fn variable_at(self, n: usize) -> Option<(&'a [u8], &'a [u8])> {
+        let (mut key, mut value) = (std::ptr::null(), std::ptr::null());
+        // SAFETY: the shim checks the range; keys and values live as long as the request.
+        unsafe {
+            if ffi::qos_shim_table_entry(self.get().subprocess_env, i32::try_from(n).ok()?, &raw mut key, &raw mut value) == 0 {
+                return None;
+            }
+            Some((bytes(key)?, bytes(value)?))
+        }
+    }
+
+    /// What the module keeps with the request.
+    pub fn state(self) -> *mut c_void {
+        // SAFETY: the vector belongs to the request.
+        unsafe { ffi::ap_get_module_config(self.get().request_config, crate::module_record()) }
+    }
+
+    /// Keeps something with the request.
+    pub fn set_state(self, state: *mut c_void) {
+        // SAFETY: as above.
+        unsafe { ffi::ap_set_module_config(self.get().request_config, crate::module_record(), state) };
+    }
+
+    /// The location's part of the module's configuration.
+    pub fn location_config(self) -> *mut c_void {
+        // SAFETY: the vector lives as long as the configuration.
+        unsafe { ffi::ap_get_module_config(self.get().per_dir_config, crate::module_record()) }
+    }
+
+    /// The keep-alive timeout of the request's server, milliseconds.
+    pub fn keep_alive_ms(self) -> u64 {
+        // SAFETY: the server lives as long as the configuration.
+        u64::try_from(unsafe { (*self.get().server).keep_alive_timeout } / 1000).unwrap_or(0)
+    }
+}

@@ -1,0 +1,43 @@
+//! Data that outlives configurations (invariant 5): the address of the shared region.
+//!
+//! The module is unloaded and loaded again at each restart; its statics vanish, the process pool stays.
+
+use super::ffi;
+use std::ptr::NonNull;
+
+const KEY: &std::ffi::CStr = c"mod_qos-region";
+
+/// What is kept in the process pool. Only the parent writes it.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Retained {
+    /// Base of the region, null before the first start.
+    region: *mut u8,
+    /// Place of the client table, which is a mapping of its own so that its size can change.
+    clients: *mut u8,
+}
+
+fn retained() -> Option<NonNull<Retained>> {
+    // SAFETY: httpd keeps the block zeroed at creation until the process ends; only the parent's one thread is here.
+    unsafe {
+        let mut place = ffi::ap_retained_data_get(KEY.as_ptr());
+        if place.is_null() {
+            place = ffi::ap_retained_data_create(KEY.as_ptr(), size_of::<Retained>() as _);
+        }
+        NonNull::new(place.cast())
+    }
+}
+
+/// The region of an earlier configuration.
+pub fn region() -> Option<NonNull<u8>> {
+    // SAFETY: see `retained`.
+    retained().and_then(|place| NonNull::new(unsafe { place.read() }.region))
+}
+
+/// Remembers the region for the configurations to come.
+pub fn keep_region(region: NonNull<u8>) {
+    if let Some(place) = retained() {
+        // SAFETY: see `retained`.
+        unsafe { (*place.as_ptr()).region = region.as_ptr() };
+    }
+}

@@ -1,0 +1,75 @@
+//! Servers, the configuration tree and the MPM.
+
+use super::{bytes, ffi};
+use std::ffi::{CStr, c_int};
+
+/// The main server and its virtual hosts, in order.
+pub fn all(main: *mut ffi::server_rec) -> impl Iterator<Item = *mut ffi::server_rec> {
+    let mut next = main;
+    std::iter::from_fn(move || {
+        let server = (!next.is_null()).then_some(next)?;
+        // SAFETY: a list that httpd made while reading the configuration and that no one changes.
+        next = unsafe { (*server).next };
+        Some(server)
+    })
+}
+
+/// Text that tells a server from the others, the same after a restart: name, port and addresses.
+pub fn identity(server: *const ffi::server_rec) -> Vec<u8> {
+    let mut identity = Vec::new();
+    // SAFETY: a server of the configuration; its strings live as long.
+    unsafe {
+        let server = &*server;
+        identity.extend_from_slice(bytes(server.server_hostname).unwrap_or(b"-"));
+        identity.extend_from_slice(format!(":{}", server.port).as_bytes());
+        let mut address = server.addrs;
+        while !address.is_null() {
+            identity.push(b' ');
+            identity.extend_from_slice(bytes((*address).virthost).unwrap_or(b"-"));
+            identity.extend_from_slice(format!(":{}", (*address).host_port).as_bytes());
+            address = (*address).next;
+        }
+    }
+    identity
+}
+
+/// Asks the MPM; 0 where it does not know.
+pub fn mpm(query: u32) -> u32 {
+    let mut value: c_int = 0;
+    // SAFETY: `value` is a valid place for the result.
+    let status = unsafe { ffi::ap_mpm_query(query as c_int, &raw mut value) };
+    if status == 0 { u32::try_from(value).unwrap_or(0) } else { 0 }
+}
+
+/// Asks for httpd's state (`AP_SQ_...`).
+pub fn state(query: u32) -> u32 {
+    // SAFETY: no preconditions.
+    u32::try_from(unsafe { ffi::ap_state_query(query as c_int) }).unwrap_or(0)
+}
+
+/// Whether a module is loaded, by the name in its record (`mod_ssl.c`).
+pub fn has_module(name: &CStr) -> bool {
+    // SAFETY: a NUL-terminated name.
+    !unsafe { ffi::ap_find_linked_module(name.as_ptr()) }.is_null()
+}
+
+/// The last value of a directive in the main configuration, for what an MPM does not tell
+/// (`AsyncRequestWorkerFactor`).
+pub fn directive_value(name: &str) -> Option<Vec<u8>> {
+    fn search(mut node: *const ffi::ap_directive_t, name: &str, found: &mut Option<Vec<u8>>) {
+        while !node.is_null() {
+            // SAFETY: nodes of the tree that httpd keeps while it runs the configuration.
+            unsafe {
+                if bytes((*node).directive).is_some_and(|directive| directive.eq_ignore_ascii_case(name.as_bytes())) {
+                    *found = bytes((*node).args).map(<[u8]>::to_vec);
+                }
+                search((*node).first_child, name, found);
+                node = (*node).next;
+            }
+        }
+    }
+    let mut found = None;
+    // SAFETY: the tree is complete when post_config runs.
+    search(unsafe { ffi::ap_conftree }, name, &mut found);
+    found
+}

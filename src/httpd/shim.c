@@ -1,0 +1,98 @@
+#include "shim.h"
+
+extern module AP_MODULE_DECLARE_DATA qos_module;
+APLOG_USE_MODULE(qos);
+
+int qos_shim_server_logs(const server_rec *s, int level)
+{
+    return APLOG_IS_LEVEL(s, level);
+}
+
+int qos_shim_request_logs(const request_rec *r, int level)
+{
+    return APLOG_R_IS_LEVEL(r, level);
+}
+
+void qos_shim_log_server(const server_rec *s, int level, const char *file, int line, const char *text, int len)
+{
+    ap_log_error(file, line, APLOG_MODULE_INDEX, level, 0, s, "%.*s", len, text);
+}
+
+void qos_shim_log_connection(const conn_rec *c, int level, const char *file, int line, const char *text, int len)
+{
+    ap_log_cerror(file, line, APLOG_MODULE_INDEX, level, 0, c, "%.*s", len, text);
+}
+
+void qos_shim_log_request(const request_rec *r, int level, const char *file, int line, const char *text, int len)
+{
+    ap_log_rerror(file, line, APLOG_MODULE_INDEX, level, 0, r, "%.*s", len, text);
+}
+
+apr_off_t qos_shim_brigade_bytes(apr_bucket_brigade *brigade, int *eos)
+{
+    apr_off_t bytes = 0;
+    apr_bucket *b;
+
+    *eos = 0;
+    for (b = APR_BRIGADE_FIRST(brigade); b != APR_BRIGADE_SENTINEL(brigade); b = APR_BUCKET_NEXT(b)) {
+        if (APR_BUCKET_IS_EOS(b))
+            *eos = 1;
+        else if (b->length != (apr_size_t)-1)
+            bytes += b->length;
+    }
+    return bytes;
+}
+
+int qos_shim_brigade_empty(apr_bucket_brigade *brigade)
+{
+    return !brigade || APR_BRIGADE_EMPTY(brigade);
+}
+
+void qos_shim_brigade_error(apr_bucket_brigade *brigade, int status, request_rec *r)
+{
+    apr_bucket_alloc_t *alloc = r->connection->bucket_alloc;
+
+    apr_brigade_cleanup(brigade);
+    APR_BRIGADE_INSERT_TAIL(brigade, ap_bucket_error_create(status, NULL, r->pool, alloc));
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(alloc));
+}
+
+int qos_shim_connection_fd(conn_rec *c)
+{
+    apr_socket_t *socket = ap_get_conn_socket(c);
+    apr_os_sock_t fd = -1;
+
+    if (!socket || apr_os_sock_get(&fd, socket) != APR_SUCCESS)
+        return -1;
+    return fd;
+}
+
+int qos_shim_address(const apr_sockaddr_t *address, unsigned char *bytes)
+{
+    if (!address)
+        return 0;
+    if (address->family == APR_INET) {
+        memcpy(bytes, &address->sa.sin.sin_addr, 4);
+        return 4;
+    }
+#if APR_HAVE_IPV6
+    if (address->family == APR_INET6) {
+        memcpy(bytes, &address->sa.sin6.sin6_addr, 16);
+        return 16;
+    }
+#endif
+    return 0;
+}
+
+int qos_shim_table_entry(const apr_table_t *table, int n, const char **key, const char **value)
+{
+    const apr_array_header_t *entries = apr_table_elts(table);
+    const apr_table_entry_t *entry;
+
+    if (n < 0 || n >= entries->nelts)
+        return 0;
+    entry = &((const apr_table_entry_t *)entries->elts)[n];
+    *key = entry->key;
+    *value = entry->val;
+    return 1;
+}

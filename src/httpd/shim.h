@@ -1,0 +1,44 @@
+/* What Rust cannot reach of httpd and APR: macros, variadic functions and inline code. */
+#ifndef QOS_SHIM_H
+#define QOS_SHIM_H
+
+#include "httpd.h"
+#include "http_config.h"
+#include "http_core.h"
+#include "http_connection.h"
+#include "http_log.h"
+#include "http_main.h"
+#include "http_protocol.h"
+#include "http_request.h"
+#include "ap_mpm.h"
+#include "mpm_common.h"
+#include "scoreboard.h"
+#include "util_filter.h"
+#include "apr_portable.h"
+#include "apr_strings.h"
+
+/* Whether a message of that level would be written. */
+int qos_shim_server_logs(const server_rec *s, int level);
+int qos_shim_request_logs(const request_rec *r, int level);
+
+/* Writes a message of len bytes as it is (no format). */
+void qos_shim_log_server(const server_rec *s, int level, const char *file, int line, const char *text, int len);
+void qos_shim_log_connection(const conn_rec *c, int level, const char *file, int line, const char *text, int len);
+void qos_shim_log_request(const request_rec *r, int level, const char *file, int line, const char *text, int len);
+
+/* Bytes of the buckets whose length is known; *eos says whether the brigade ends the body. */
+apr_off_t qos_shim_brigade_bytes(apr_bucket_brigade *brigade, int *eos);
+/* Whether no bucket holds data or ends the stream. */
+int qos_shim_brigade_empty(apr_bucket_brigade *brigade);
+/* Replaces the brigade by an error response and the end of the stream. */
+void qos_shim_brigade_error(apr_bucket_brigade *brigade, int status, request_rec *r);
+
+/* The calling thread's conn_rec socket as a file descriptor, -1 without one. */
+int qos_shim_connection_fd(conn_rec *c);
+/* Raw bytes of an address; the number of them (4, 16) or 0 for another family. */
+int qos_shim_address(const apr_sockaddr_t *address, unsigned char *bytes);
+
+/* Name, value of the n-th entry of a table; 0 beyond its end. */
+int qos_shim_table_entry(const apr_table_t *table, int n, const char **key, const char **value);
+
+#endif

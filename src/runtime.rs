@@ -1,0 +1,246 @@
+//! What the hooks work with: the running configuration with the shared region, this child's
+//! place in it, and the record of each connection.
+
+use crate::config::ServerRecord;
+use crate::httpd::ffi;
+use once_cell::sync::OnceCell;
+use parking_lot::Mutex;
+use qos_core::address::Address;
+use qos_core::config::{RateRule, SampleRate};
+use qos_core::letters::Letters;
+use qos_core::phase::State;
+use qos_shm::{Child, ConnectionId, CountKey, Region, Slot};
+use std::ffi::c_char;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+/// Made by post_config in the parent, inherited by the children, never changed.
+pub struct Runtime {
+    /// The shared region.
+    pub region: Region,
+    /// The main server.
+    pub main: *const ffi::server_rec,
+    /// Capacity in connections.
+    pub max_clients: u32,
+    /// Workers that the server may have.
+    pub workers: u32,
+    /// `QS_LogOnly`.
+    pub log_only: bool,
+    /// `QS_ForcedClose`.
+    pub forced_close: bool,
+    /// The minimum data rate.
+    pub rate: Option<RateRule>,
+    /// Its windows.
+    pub sample: SampleRate,
+    /// `QS_SrvMinDataRateIgnoreVIP`.
+    pub rate_ignore_vip: bool,
+    /// `QS_Status`.
+    pub status: bool,
+    /// Whether children have several threads.
+    pub threaded: bool,
+    /// Counts all connections.
+    pub all: CountKey,
+}
+
+// SAFETY: the server pointer is only handed back to httpd's logging, which reads it.
+unsafe impl Send for Runtime {}
+// SAFETY: as above; nothing is changed after post_config.
+unsafe impl Sync for Runtime {}
+
+static RUNTIME: AtomicPtr<Runtime> = AtomicPtr::new(null_mut());
+
+/// The running configuration; `None` before post_config and while httpd only checks its configuration.
+pub fn runtime() -> Option<&'static Runtime> {
+    // SAFETY: set by `publish`, taken back by `retract` when the configuration pool is cleared, after which no hook runs.
+    unsafe { RUNTIME.load(Ordering::Acquire).as_ref() }
+}
+
+/// Makes a runtime the current one. The pointer has to stay valid until [`retract`].
+pub fn publish(runtime: *mut Runtime) {
+    RUNTIME.store(runtime, Ordering::Release);
+}
+
+/// The runtime is about to be dropped.
+pub fn retract(runtime: *mut Runtime) {
+    let _ = RUNTIME.compare_exchange(runtime, null_mut(), Ordering::AcqRel, Ordering::Relaxed);
+}
+
+impl Runtime {
+    /// Adds one to the counter of a message.
+    pub fn event(&self, id: u16) {
+        let shared = self.region.shared();
+        for counters in [&shared.events, &shared.events_new] {
+            if let Some(counter) = counters.get(usize::from(id)) {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// What the watcher has to know of a connection besides its slot.
+#[derive(Clone, Copy)]
+pub struct Watched {
+    /// The socket, valid as long as this entry exists (it is taken out before httpd closes it).
+    pub fd: i32,
+    /// For the log.
+    pub server: *const ffi::server_rec,
+    /// The client.
+    pub address: Address,
+    /// Whether a data rate is demanded of it.
+    pub demanded: bool,
+}
+
+// SAFETY: the server pointer is only handed back to httpd's logging.
+unsafe impl Send for Watched {}
+
+/// Process-local companion of a connection slot.
+pub struct Local {
+    /// Locked by the watcher while it uses the socket, by the connection's thread when it ends.
+    pub watched: Mutex<Option<Watched>>,
+    /// Keep-alive timeout, milliseconds.
+    pub keep_alive_ms: AtomicU32,
+    /// Body bytes that streams of the connection have handed on (HTTP/2).
+    pub handed_on: AtomicU64,
+}
+
+/// Bits of [`Slot::flags`].
+pub mod flag {
+    /// VIP or excluded address.
+    pub const VIP: u32 = 1;
+    /// Data rate no longer watched (`QS_SrvMinDataRateOffEvent`).
+    pub const RATE_OFF: u32 = 2;
+    /// HTTP/2.
+    pub const MULTIPLEXED: u32 = 4;
+    /// Refused or cut.
+    pub const CUT: u32 = 8;
+    /// TLS.
+    pub const TLS: u32 = 16;
+}
+
+/// Slots that one chunk of companions covers.
+const CHUNK: usize = 64;
+
+/// This child.
+pub struct ChildState {
+    /// Its place in the region.
+    pub child: Child,
+    locals: Box<[OnceCell<Box<[Local]>>]>,
+}
+
+static CHILD: AtomicPtr<ChildState> = AtomicPtr::new(null_mut());
+
+/// This child; `None` in the parent and where no place was free.
+pub fn child() -> Option<&'static ChildState> {
+    // SAFETY: set once by `adopt` and never freed in this process.
+    unsafe { CHILD.load(Ordering::Acquire).as_ref() }
+}
+
+/// Called at the start of a child. What an earlier configuration of the same process had (single-process mode) stays allocated.
+pub fn adopt(child: Child) -> &'static ChildState {
+    let chunks = child.max_local().div_ceil(CHUNK);
+    let state = Box::leak(Box::new(ChildState { child, locals: (0..chunks).map(|_| OnceCell::new()).collect() }));
+    CHILD.store(state, Ordering::Release);
+    state
+}
+
+impl ChildState {
+    /// The companion of a slot by its local index.
+    pub fn local(&self, index: usize) -> Option<&Local> {
+        let chunk = self
+            .locals
+            .get(index / CHUNK)?
+            .get_or_init(|| (0..CHUNK).map(|_| Local { watched: Mutex::new(None), keep_alive_ms: AtomicU32::new(0), handed_on: AtomicU64::new(0) }).collect());
+        chunk.get(index % CHUNK)
+    }
+}
+
+/// A connection, kept in its pool. Several threads read it when it carries HTTP/2 streams.
+pub struct ConnectionRecord {
+    /// Its slot; `None` where the region was full.
+    pub id: Option<ConnectionId>,
+    /// Configuration of the server that took the connection.
+    pub server: Option<&'static ServerRecord>,
+    /// The TCP peer.
+    pub peer: Address,
+    /// `QS_SrvConn`, `QS_AllConn`: C strings in the connection's pool or null.
+    pub server_connections: *const c_char,
+    /// See above.
+    pub all_connections: *const c_char,
+    /// `QS_IPConn`; null while unknown or without the rule.
+    pub address_connections: AtomicPtr<c_char>,
+    /// Events of the connection that every request shows.
+    pub letters: Letters,
+    /// VIP or excluded.
+    pub vip: AtomicBool,
+    /// The address comes with the PROXY protocol.
+    pub announced: AtomicU8,
+    /// Refused: closed without a byte.
+    pub refused: AtomicBool,
+    /// `QS_ConnectionId`, NUL-terminated, and whether it was written (0 no, 1 in progress, 2 yes).
+    pub connection_id: std::cell::UnsafeCell<[u8; 64]>,
+    /// See above.
+    pub connection_id_state: AtomicU8,
+}
+
+/// States of [`ConnectionRecord::announced`].
+pub mod announced {
+    /// The TCP peer is the client.
+    pub const NO: u8 = 0;
+    /// The first request will tell.
+    pub const AWAITED: u8 = 1;
+    /// Known and counted.
+    pub const KNOWN: u8 = 2;
+}
+
+impl ConnectionRecord {
+    /// The record of a connection, that of the master for an HTTP/2 stream.
+    pub fn of<'a>(connection: crate::httpd::connection::Connection<'a>) -> Option<&'a ConnectionRecord> {
+        // SAFETY: set by pre_connection, lives in the connection's pool; shared fields are atomic.
+        unsafe { connection.master().state().cast::<ConnectionRecord>().as_ref() }
+    }
+
+    /// The record of a request's connection.
+    pub fn of_request(request: crate::httpd::request::Request<'_>) -> Option<&ConnectionRecord> {
+        // SAFETY: the connection outlives its requests.
+        unsafe { crate::httpd::connection::Connection::new(request.connection()) }.and_then(ConnectionRecord::of)
+    }
+
+    /// Its slot.
+    pub fn slot(&self) -> Option<&'static Slot> {
+        child()?.child.slot(self.id?)
+    }
+
+    /// Its process-local companion.
+    pub fn local(&self) -> Option<&'static Local> {
+        let state = child()?;
+        state.local(state.child.local_index(self.id?))
+    }
+
+    /// Changes the phase. Contention is rare: one thread for HTTP/1, streams for HTTP/2.
+    pub fn step(&self, change: impl Fn(State) -> State) {
+        if let Some(slot) = self.slot() {
+            let _ = slot.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| Some(change(State(state)).0));
+        }
+    }
+
+    /// Sets bits of the slot's flags.
+    pub fn flag(&self, bits: u32) {
+        if let Some(slot) = self.slot() {
+            slot.flags.fetch_or(bits, Ordering::AcqRel);
+        }
+    }
+
+    /// Whether a bit is set.
+    pub fn has_flag(&self, bit: u32) -> bool {
+        self.slot().is_some_and(|slot| slot.flags.load(Ordering::Acquire) & bit != 0)
+    }
+
+    /// The client's address as it counts: announced or the peer's.
+    pub fn client(&self) -> Address {
+        if self.announced.load(Ordering::Acquire) == announced::KNOWN {
+            self.slot().map_or(self.peer, |slot| Address::from_octets(slot.address()))
+        } else {
+            self.peer
+        }
+    }
+}
