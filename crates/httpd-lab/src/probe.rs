@@ -1,0 +1,5 @@
+//! p
+/// x
+pub struct Outage;
+/// x
+pub struct Probe;

@@ -1,0 +1,5 @@
+//! slow
+/// x
+pub struct SlowClients;
+/// x
+pub struct SlowPlan;
