@@ -75,7 +75,10 @@ pub fn download(dir: &Path, packages: &[&str]) -> Option<()> {
         .output()
         .ok()?;
     if !out.status.success() {
-        eprintln!("apt-get download {packages:?}: {}", String::from_utf8_lossy(&out.stderr).trim());
+        eprintln!(
+            "apt-get download {packages:?}: {}",
+            String::from_utf8_lossy(&out.stderr).trim()
+        );
     }
     out.status.success().then_some(())
 }
@@ -85,7 +88,13 @@ pub fn unpack_all(dir: &Path, into: &Path) -> Option<()> {
     for entry in std::fs::read_dir(dir).ok()?.flatten() {
         let path = entry.path();
         if path.extension().is_some_and(|e| e == "deb") {
-            let ok = Command::new("dpkg").arg("-x").arg(&path).arg(into).status().ok()?.success();
+            let ok = Command::new("dpkg")
+                .arg("-x")
+                .arg(&path)
+                .arg(into)
+                .status()
+                .ok()?
+                .success();
             ok.then_some(())?;
         }
     }

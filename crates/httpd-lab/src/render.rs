@@ -153,11 +153,15 @@ impl Builder {
         self.base(&mut text, root);
         self.listen(&mut text, ports);
         self.scale(&mut text);
-        self.modules(&mut text, root);
+        self.modules(&mut text);
         self.site(&mut text);
         text.push_str(&self.config);
         if self.tls {
-            let protocols = if self.has_http2() { "Protocols h2 http/1.1\n" } else { "" };
+            let protocols = if self.has_http2() {
+                "Protocols h2 http/1.1\n"
+            } else {
+                ""
+            };
             let _ = write!(
                 text,
                 "<VirtualHost *:@TLS@>\nSSLEngine on\nSSLCertificateFile @ROOT@/cert.pem\n\
@@ -219,11 +223,28 @@ impl Builder {
         );
     }
 
-    fn modules(&self, text: &mut String, root: &Root) {
-        let cgi = if self.mpm == Mpm::Prefork { "cgi" } else { "cgid" };
+    fn modules(&self, text: &mut String) {
+        let cgi = if self.mpm == Mpm::Prefork {
+            "cgi"
+        } else {
+            "cgid"
+        };
         let mut names = vec![
-            "log_config", "mime", "dir", "setenvif", "env", "headers", "alias", "authz_core", "authz_host", "unixd",
-            "remoteip", "filter", "include", "status", cgi,
+            "log_config",
+            "mime",
+            "dir",
+            "setenvif",
+            "env",
+            "headers",
+            "alias",
+            "authz_core",
+            "authz_host",
+            "unixd",
+            "remoteip",
+            "filter",
+            "include",
+            "status",
+            cgi,
         ];
         if self.tls {
             names.push("ssl");
@@ -247,7 +268,8 @@ impl Builder {
                 let _ = writeln!(text, "LoadModule qos_module {}", module_path().display());
             }
             Module::Original => {
-                let original = crate::original::module().expect("the packaged original cannot be had here");
+                let original =
+                    crate::original::module().expect("the packaged original cannot be had here");
                 let _ = writeln!(
                     text,
                     "LoadFile {}\nLoadModule qos_module {}",
@@ -257,7 +279,6 @@ impl Builder {
             }
             Module::None => {}
         }
-        let _ = root;
     }
 
     fn site(&self, text: &mut String) {
@@ -282,12 +303,18 @@ impl Builder {
 /// The LoadModule line; a module that has no file is built in.
 fn load_line(name: &str) -> String {
     let file = modules_dir().join(format!("mod_{name}.so"));
-    if file.exists() { format!("LoadModule {name}_module {}", file.display()) } else { format!("# {name}: built in") }
+    if file.exists() {
+        format!("LoadModule {name}_module {}", file.display())
+    } else {
+        format!("# {name}: built in")
+    }
 }
 
 fn fill_in(text: &str, root: &Root, ports: &[u16]) -> String {
     let show = |path: &Path| path.display().to_string();
-    let mut text = text.replace("@ROOT@", &show(root.path())).replace("@DOCS@", &show(&root.docs()));
+    let mut text = text
+        .replace("@ROOT@", &show(root.path()))
+        .replace("@DOCS@", &show(&root.docs()));
     for (i, port) in ports.iter().enumerate() {
         let name = match i {
             0 => "@PORT@".to_owned(),
@@ -304,7 +331,13 @@ fn account() -> (&'static str, &'static str) {
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
     let has = |list: &str, name: &str| list.lines().any(|l| l.split(':').next() == Some(name));
-    let user = ["www-data", "apache", "nobody"].into_iter().find(|n| has(&users, n)).unwrap_or("nobody");
-    let group = ["www-data", "apache", "nogroup", "nobody"].into_iter().find(|n| has(&groups, n)).unwrap_or("nogroup");
+    let user = ["www-data", "apache", "nobody"]
+        .into_iter()
+        .find(|n| has(&users, n))
+        .unwrap_or("nobody");
+    let group = ["www-data", "apache", "nogroup", "nobody"]
+        .into_iter()
+        .find(|n| has(&groups, n))
+        .unwrap_or("nogroup");
     (user, group)
 }

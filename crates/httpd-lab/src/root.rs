@@ -19,18 +19,9 @@ pub(crate) struct Root {
 impl Root {
     /// A new folder with documents and scripts, readable for the account that httpd's children run as.
     pub(crate) fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        // Short: the path of a unix socket (mod_cgid) may have no more than 107 bytes.
-        let path = loop {
-            let n = NEXT.fetch_add(1, Ordering::Relaxed);
-            let path = std::env::temp_dir().join(format!("httpd-lab-{}-{n}", std::process::id()));
-            match fs::create_dir(&path) {
-                Ok(()) => break path,
-                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(e) => panic!("{}: {e}", path.display()),
-            }
+        let root = Self {
+            path: scratch("lab"),
         };
-        let root = Self { path };
         root.fill();
         root
     }
@@ -62,9 +53,15 @@ impl Root {
             fs::create_dir_all(&dir).unwrap();
             fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
         }
-        self.write("docs/index.html", "<!doctype html><title>lab</title><p>It works.\n");
+        self.write(
+            "docs/index.html",
+            "<!doctype html><title>lab</title><p>It works.\n",
+        );
         self.write("docs/small.txt", "small\n");
-        self.write("mime.types", "text/html html\ntext/plain txt\napplication/octet-stream bin\n");
+        self.write(
+            "mime.types",
+            "text/html html\ntext/plain txt\napplication/octet-stream bin\n",
+        );
         // Sparse: costs no disk, whatever the number of servers.
         let large = fs::File::create(self.docs().join("large.bin")).unwrap();
         large.set_len(LARGE).unwrap();
@@ -90,14 +87,37 @@ impl Root {
     }
 }
 
+/// A new folder for temporary files. Its path is short: that of a unix socket (mod_cgid) may have 107 bytes.
+pub(crate) fn scratch(name: &str) -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("httpd-{name}-{}-{n}", std::process::id()));
+        match fs::create_dir(&path) {
+            Ok(()) => return path,
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => panic!("{}: {e}", path.display()),
+        }
+    }
+}
+
 /// CGI scripts below /cgi/.
 const SCRIPTS: [(&str, &str); 4] = [
     // Reads its whole body and says how many bytes it had.
-    ("upload", "#!/bin/sh\nn=$(wc -c)\nprintf 'Content-Type: text/plain\\r\\n\\r\\n%s\\n' \"$n\"\n"),
+    (
+        "upload",
+        "#!/bin/sh\nn=$(wc -c)\nprintf 'Content-Type: text/plain\\r\\n\\r\\n%s\\n' \"$n\"\n",
+    ),
     // /cgi/slow?3 is silent for 3 seconds (fractions work) before it answers.
-    ("slow", "#!/bin/sh\nsleep \"${QUERY_STRING:-1}\"\nprintf 'Content-Type: text/plain\\r\\n\\r\\ndone\\n'\n"),
+    (
+        "slow",
+        "#!/bin/sh\nsleep \"${QUERY_STRING:-1}\"\nprintf 'Content-Type: text/plain\\r\\n\\r\\ndone\\n'\n",
+    ),
     // Prints its environment.
-    ("env", "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\nexec env\n"),
+    (
+        "env",
+        "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\nexec env\n",
+    ),
     // /cgi/drip?0.2,50 writes 50 lines, one every 0.2 seconds: an event stream.
     (
         "drip",

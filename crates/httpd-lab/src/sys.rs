@@ -16,7 +16,11 @@ pub fn poll(fds: &mut [pollfd], limit: Duration) -> io::Result<usize> {
         return Ok(n as usize);
     }
     let err = io::Error::last_os_error();
-    if err.kind() == io::ErrorKind::Interrupted { Ok(0) } else { Err(err) }
+    if err.kind() == io::ErrorKind::Interrupted {
+        Ok(0)
+    } else {
+        Err(err)
+    }
 }
 
 /// Waits at most `limit` for `events` on one socket; returns what the kernel reports, 0 when nothing came.
@@ -28,7 +32,11 @@ pub fn poll_one(socket: &impl AsRawFd, events: i16, limit: Duration) -> io::Resu
 
 /// An entry for [`poll`].
 pub fn entry(fd: RawFd, events: i16) -> pollfd {
-    pollfd { fd, events, revents: 0 }
+    pollfd {
+        fd,
+        events,
+        revents: 0,
+    }
 }
 
 /// Has the peer ended its side, or was the connection reset? Unread data does not hide it.
@@ -80,15 +88,24 @@ pub fn bind_without_port(socket: &impl AsRawFd) -> io::Result<()> {
             size_of::<libc::c_int>() as libc::socklen_t,
         )
     };
-    if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if rc == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Raises the limit of open files to what the system allows and returns it.
 pub fn raise_open_files() -> u64 {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: both calls get a valid rlimit that lives during the call.
     unsafe {
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 && limit.rlim_cur < limit.rlim_max {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0
+            && limit.rlim_cur < limit.rlim_max
+        {
             limit.rlim_cur = limit.rlim_max;
             libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
         }
