@@ -58,7 +58,7 @@ impl ConnectOptions {
     }
 
     /// A socket with all options set, not yet connected.
-    pub(crate) fn unconnected(&self, addr: SocketAddr) -> io::Result<Socket> {
+    pub fn unconnected(&self, addr: SocketAddr) -> io::Result<Socket> {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
         if let Some(bytes) = self.rcvbuf {
             socket.set_recv_buffer_size(bytes)?;

@@ -316,3 +316,24 @@ fn the_packaged_original_refuses_a_second_connection() {
         );
     }
 }
+
+#[test]
+fn many_addresses_connect_fast() {
+    let server = plain().start();
+    let addr = server.addr().to_string();
+    let args = [
+        addr.as_str(),
+        "--addresses",
+        "500",
+        "--total",
+        "1000",
+        "--concurrent",
+        "32",
+    ];
+    let said = httpd_lab::http2::run(env!("CARGO_BIN_EXE_connections"), &args);
+    assert!(
+        said.ok && said.out.contains("(1000 served, 0 failed"),
+        "{said:?}"
+    );
+    assert!(server.wait_for_access("127.1.1.244 ", SECONDS(5)));
+}
