@@ -67,6 +67,10 @@ ServerName localhost
 Listen $host:$port
 $(load "mpm_$mpm" unixd authz_core log_config mime dir headers setenvif status)
 LoadModule qos_module "$module"
+# A divisor of the 256 that the rules ask for.
+<IfModule !mpm_prefork_module>
+    ThreadsPerChild 32
+</IfModule>
 $account
 ErrorLog "$root/error.log"
 LogLevel notice qos:info

@@ -36,14 +36,7 @@ pub struct Attack {
 impl Attack {
     /// 200 connections, 200 a second, a piece every 10 seconds, for 60 seconds.
     pub fn new(kind: Slow, url: &str) -> Self {
-        Self {
-            kind,
-            url: url.into(),
-            connections: 200,
-            rate: 200,
-            interval: Duration::from_secs(10),
-            length: Duration::from_secs(60),
-        }
+        Self { kind, url: url.into(), connections: 200, rate: 200, interval: Duration::from_secs(10), length: Duration::from_secs(60) }
     }
 
     /// The number of connections (`-c`).
@@ -79,35 +72,19 @@ impl Attack {
         let mut command = Command::new("slowhttptest");
         command.arg("-c").arg(self.connections.to_string());
         command.arg("-r").arg(self.rate.to_string());
-        command
-            .arg("-l")
-            .arg(self.length.as_secs().max(1).to_string());
-        command
-            .args(["-u", &self.url, "-v", "1", "-p", "1", "-g", "-o"])
-            .arg(folder.join("result"));
+        command.arg("-l").arg(self.length.as_secs().max(1).to_string());
+        command.args(["-u", &self.url, "-v", "1", "-p", "1", "-g", "-o"]).arg(folder.join("result"));
         let pause = self.interval.as_secs().max(1).to_string();
         match self.kind {
             Slow::Headers => command.args(["-H", "-x", "24", "-i", &pause]),
-            Slow::Body => command.args([
-                "-B", "-x", "10", "-s", "1000000", "-t", "POST", "-i", &pause,
-            ]),
-            Slow::Read => command.args([
-                "-X", "-w", "512", "-y", "1024", "-z", "32", "-k", "1", "-n", &pause,
-            ]),
+            Slow::Body => command.args(["-B", "-x", "10", "-s", "1000000", "-t", "POST", "-i", &pause]),
+            Slow::Read => command.args(["-X", "-w", "512", "-y", "1024", "-z", "32", "-k", "1", "-n", &pause]),
         };
         let out = std::fs::File::create(folder.join("out")).expect("a file for the output");
-        command
-            .stdin(Stdio::null())
-            .stderr(out.try_clone().expect("one more handle"))
-            .stdout(out);
+        command.stdin(Stdio::null()).stderr(out.try_clone().expect("one more handle")).stdout(out);
         command.current_dir(&folder);
-        let child = crate::spawn::spawn(command)
-            .unwrap_or_else(|e| panic!("slowhttptest: {e}: run `make setup`"));
-        Running {
-            child,
-            folder,
-            start: Instant::now(),
-        }
+        let child = crate::spawn::spawn(command).unwrap_or_else(|e| panic!("slowhttptest: {e}: run `make setup`"));
+        Running { child, folder, start: Instant::now() }
     }
 }
 
@@ -148,10 +125,7 @@ pub struct Report {
 impl Report {
     /// The second in which no connection of the attacker stood any longer, after all were opened.
     pub fn gone_at(&self) -> Option<u64> {
-        let last = self
-            .seconds
-            .iter()
-            .rposition(|s| s.connected + s.pending > 0)?;
+        let last = self.seconds.iter().rposition(|s| s.connected + s.pending > 0)?;
         self.seconds.get(last + 1).map(|s| s.at)
     }
 }
@@ -172,18 +146,12 @@ impl Running {
         let lasted = self.start.elapsed();
         self.end();
         let text = |name: &str| std::fs::read_to_string(self.folder.join(name)).unwrap_or_default();
-        Report {
-            exit_status: exit_status(&text("out")),
-            seconds: seconds(&text("result.csv")),
-            lasted,
-        }
+        Report { exit_status: exit_status(&text("out")), seconds: seconds(&text("result.csv")), lasted }
     }
 
     fn end(&mut self) {
         crate::sys::signal_group(self.child.id(), libc::SIGINT);
-        if !wait_until(Duration::from_secs(5), || {
-            !matches!(self.child.try_wait(), Ok(None))
-        }) {
+        if !wait_until(Duration::from_secs(5), || !matches!(self.child.try_wait(), Ok(None))) {
             crate::sys::signal_group(self.child.id(), libc::SIGKILL);
         }
         let _ = self.child.wait();
@@ -199,10 +167,7 @@ impl Drop for Running {
 
 fn exit_status(output: &str) -> String {
     let plain = without_colours(output);
-    let line = plain.lines().rev().find_map(|l| {
-        l.split_once("Exit status:")
-            .map(|(_, s)| s.trim().to_owned())
-    });
+    let line = plain.lines().rev().find_map(|l| l.split_once("Exit status:").map(|(_, s)| s.trim().to_owned()));
     line.unwrap_or_default()
 }
 
@@ -225,13 +190,7 @@ fn seconds(csv: &str) -> Vec<Second> {
     let row = |line: &str| {
         let mut numbers = line.split(',').map(|f| f.trim().parse::<u64>().ok());
         let mut next = || numbers.next().flatten();
-        Some(Second {
-            at: next()?,
-            closed: next()?,
-            pending: next()?,
-            connected: next()?,
-            available: next()? > 0,
-        })
+        Some(Second { at: next()?, closed: next()?, pending: next()?, connected: next()?, available: next()? > 0 })
     };
     csv.lines().filter_map(row).collect()
 }
@@ -243,28 +202,13 @@ mod tests {
     #[test]
     fn the_statistics_are_understood() {
         let csv = "Seconds,Closed,Pending,Connected,Service Available\n0,0,1,0,200\n1,0,20,180,0\n2,200,0,0,200\n";
-        let report = Report {
-            seconds: seconds(csv),
-            ..Report::default()
-        };
-        assert_eq!(
-            report.seconds[1],
-            Second {
-                at: 1,
-                closed: 0,
-                pending: 20,
-                connected: 180,
-                available: false
-            }
-        );
+        let report = Report { seconds: seconds(csv), ..Report::default() };
+        assert_eq!(report.seconds[1], Second { at: 1, closed: 0, pending: 20, connected: 180, available: false });
         assert_eq!(report.gone_at(), Some(2));
     }
 
     #[test]
     fn the_reason_of_the_end_is_found_among_colours() {
-        assert_eq!(
-            exit_status("\u{1b}[1;32mExit status: \u{1b}[0mNo open connections left\n"),
-            "No open connections left"
-        );
+        assert_eq!(exit_status("\u{1b}[1;32mExit status: \u{1b}[0mNo open connections left\n"), "No open connections left");
     }
 }

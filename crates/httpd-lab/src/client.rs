@@ -88,10 +88,7 @@ impl ConnectOptions {
                 Stream::Tls(Box::new(tls))
             }
         };
-        Ok(RawClient {
-            stream,
-            unread: Vec::new(),
-        })
+        Ok(RawClient { stream, unread: Vec::new() })
     }
 
     fn limit(&self) -> Duration {
@@ -127,10 +124,7 @@ pub struct Response {
 impl Response {
     /// The first header of this name, whatever its case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, v)| v.as_str())
+        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
     }
 
     /// The body as text.
@@ -153,21 +147,12 @@ impl RawClient {
 
     /// A plain connection, from `from` (any of 127.0.0.0/8) or from the default address.
     pub fn connect(from: Option<IpAddr>, addr: SocketAddr) -> io::Result<Self> {
-        ConnectOptions {
-            from,
-            ..ConnectOptions::default()
-        }
-        .connect(addr)
+        ConnectOptions { from, ..ConnectOptions::default() }.connect(addr)
     }
 
     /// A TLS connection; the certificate is not checked.
     pub fn connect_tls(from: Option<IpAddr>, addr: SocketAddr) -> io::Result<Self> {
-        ConnectOptions {
-            from,
-            ..ConnectOptions::default()
-        }
-        .tls()
-        .connect(addr)
+        ConnectOptions { from, ..ConnectOptions::default() }.tls().connect(addr)
     }
 
     /// The socket.
@@ -217,13 +202,7 @@ impl RawClient {
     }
 
     /// Sends a request with further header lines and a body, and reads the response.
-    pub fn request(
-        &mut self,
-        method: &str,
-        path: &str,
-        headers: &[&str],
-        body: &[u8],
-    ) -> io::Result<Response> {
+    pub fn request(&mut self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> io::Result<Response> {
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n");
         for line in headers {
             head.push_str(line);
@@ -256,12 +235,8 @@ impl RawClient {
         if !may_have_body || matches!(response.status, 204 | 304) {
             return Ok(response);
         }
-        let chunked = response
-            .header("transfer-encoding")
-            .is_some_and(|v| v.eq_ignore_ascii_case("chunked"));
-        let length = response
-            .header("content-length")
-            .and_then(|v| v.parse().ok());
+        let chunked = response.header("transfer-encoding").is_some_and(|v| v.eq_ignore_ascii_case("chunked"));
+        let length = response.header("content-length").and_then(|v| v.parse().ok());
         response.body = match (chunked, length) {
             (true, _) => self.chunks()?,
             (false, Some(n)) => self.exactly(n)?,
@@ -279,21 +254,10 @@ impl RawClient {
             }
             lines.push(line);
         }
-        let status = lines
-            .first()
-            .and_then(|l| l.split(' ').nth(1))
-            .and_then(|s| s.parse().ok());
-        let status = status
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{lines:?}")))?;
-        let split = |l: &String| {
-            l.split_once(':')
-                .map(|(n, v)| (n.to_owned(), v.trim().to_owned()))
-        };
-        Ok(Response {
-            status,
-            headers: lines.iter().skip(1).filter_map(split).collect(),
-            body: Vec::new(),
-        })
+        let status = lines.first().and_then(|l| l.split(' ').nth(1)).and_then(|s| s.parse().ok());
+        let status = status.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{lines:?}")))?;
+        let split = |l: &String| l.split_once(':').map(|(n, v)| (n.to_owned(), v.trim().to_owned()));
+        Ok(Response { status, headers: lines.iter().skip(1).filter_map(split).collect(), body: Vec::new() })
     }
 
     fn line(&mut self) -> io::Result<String> {
@@ -318,8 +282,7 @@ impl RawClient {
         let mut body = Vec::new();
         loop {
             let line = self.line()?;
-            let size = usize::from_str_radix(line.split(';').next().unwrap_or("").trim(), 16)
-                .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, line))?;
+            let size = usize::from_str_radix(line.split(';').next().unwrap_or("").trim(), 16).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, line))?;
             if size == 0 {
                 while !self.line()?.is_empty() {}
                 return Ok(body);
@@ -367,8 +330,7 @@ impl RawClient {
 
     /// Waits until there is something to read, or the connection has ended.
     pub fn wait_readable(&self, limit: Duration) -> bool {
-        !self.unread.is_empty()
-            || sys::poll_one(self, libc::POLLIN, limit).is_ok_and(|events| events != 0)
+        !self.unread.is_empty() || sys::poll_one(self, libc::POLLIN, limit).is_ok_and(|events| events != 0)
     }
 
     /// Closes with a reset instead of an orderly end.

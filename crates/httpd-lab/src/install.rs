@@ -41,9 +41,7 @@ pub enum Module {
 }
 
 fn apxs(variable: &str) -> Option<String> {
-    let found = ["apxs", "apxs2", "/usr/bin/apxs", "/usr/sbin/apxs"]
-        .into_iter()
-        .find_map(|name| Command::new(name).args(["-q", variable]).output().ok())?;
+    let found = ["apxs", "apxs2", "/usr/bin/apxs", "/usr/sbin/apxs"].into_iter().find_map(|name| Command::new(name).args(["-q", variable]).output().ok())?;
     let text = String::from_utf8_lossy(&found.stdout).trim().to_owned();
     (found.status.success() && !text.is_empty()).then_some(text)
 }
@@ -55,14 +53,8 @@ pub fn apache_binary() -> &'static Path {
         if let Some(path) = std::env::var_os("HTTPD") {
             return path.into();
         }
-        let named = apxs("SBINDIR")
-            .zip(apxs("PROGNAME"))
-            .map(|(dir, name)| Path::new(&dir).join(name));
-        let usual = [
-            "/usr/sbin/apache2",
-            "/usr/sbin/httpd",
-            "/usr/local/apache2/bin/httpd",
-        ];
+        let named = apxs("SBINDIR").zip(apxs("PROGNAME")).map(|(dir, name)| Path::new(&dir).join(name));
+        let usual = ["/usr/sbin/apache2", "/usr/sbin/httpd", "/usr/local/apache2/bin/httpd"];
         named
             .into_iter()
             .chain(usual.into_iter().map(PathBuf::from))
@@ -90,8 +82,7 @@ pub(crate) fn checkout() -> PathBuf {
 
 /// The folder cargo builds in.
 pub(crate) fn target_dir() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| checkout().join("target"), |dir| checkout().join(dir))
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout().join("target"), |dir| checkout().join(dir))
 }
 
 /// Our module.
@@ -99,12 +90,7 @@ pub(crate) fn target_dir() -> PathBuf {
 /// # Panics
 /// When it has not been built.
 pub fn module_path() -> PathBuf {
-    let path = std::env::var_os("QOS_MODULE")
-        .map_or_else(|| target_dir().join("release/libmod_qos.so"), PathBuf::from);
-    assert!(
-        path.exists(),
-        "{} is missing: run `make build` first, or set QOS_MODULE",
-        path.display()
-    );
+    let path = std::env::var_os("QOS_MODULE").map_or_else(|| target_dir().join("release/libmod_qos.so"), PathBuf::from);
+    assert!(path.exists(), "{} is missing: run `make build` first, or set QOS_MODULE", path.display());
     path
 }

@@ -8,12 +8,7 @@
 //! Everything waits for a condition with a deadline ([`wait_until`]); nothing relies on the length of a sleep.
 
 // A failed expectation in a harness is a failed test: panicking with a message is how it reports.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::time::{Duration, Instant};
 

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The original's module and the PCRE library that has to be loaded before it.
+/// The original's module, and the PCRE library that has to be loaded before it where it was built for that one.
 #[derive(Debug, Clone)]
 pub struct Original {
     /// mod_qos.so
     pub module: PathBuf,
-    /// libpcre.so.3
-    pub libpcre: PathBuf,
+    /// libpcre.so.3; newer packages are linked with another library and need none.
+    pub libpcre: Option<PathBuf>,
 }
 
 /// The original, fetched when it is not there yet; `None` where the package cannot be had.
@@ -27,7 +27,7 @@ fn folder() -> PathBuf {
 
 fn locate() -> Option<Original> {
     let module = find(&folder(), "mod_qos.so")?;
-    let libpcre = find(&folder(), "libpcre.so.3")?;
+    let libpcre = find(&folder(), "libpcre.so.3");
     Some(Original { module, libpcre })
 }
 
@@ -62,23 +62,16 @@ fn fetch() -> Option<Original> {
 
 fn unpack(work: &Path) -> Option<()> {
     std::fs::create_dir_all(work).ok()?;
-    download(work, &["libapache2-mod-qos", "libpcre3"])?;
+    download(work, &["libapache2-mod-qos"])?;
+    let _ = download(work, &["libpcre3"]);
     unpack_all(work, &work.join("root"))
 }
 
 /// Fetches Debian packages into `dir` without installing them.
 pub fn download(dir: &Path, packages: &[&str]) -> Option<()> {
-    let out = Command::new("apt-get")
-        .current_dir(dir)
-        .args(["-q", "-o", "APT::Sandbox::User=root", "download"])
-        .args(packages)
-        .output()
-        .ok()?;
+    let out = Command::new("apt-get").current_dir(dir).args(["-q", "-o", "APT::Sandbox::User=root", "download"]).args(packages).output().ok()?;
     if !out.status.success() {
-        eprintln!(
-            "apt-get download {packages:?}: {}",
-            String::from_utf8_lossy(&out.stderr).trim()
-        );
+        eprintln!("apt-get download {packages:?}: {}", String::from_utf8_lossy(&out.stderr).trim());
     }
     out.status.success().then_some(())
 }
@@ -88,13 +81,7 @@ pub fn unpack_all(dir: &Path, into: &Path) -> Option<()> {
     for entry in std::fs::read_dir(dir).ok()?.flatten() {
         let path = entry.path();
         if path.extension().is_some_and(|e| e == "deb") {
-            let ok = Command::new("dpkg")
-                .arg("-x")
-                .arg(&path)
-                .arg(into)
-                .status()
-                .ok()?
-                .success();
+            let ok = Command::new("dpkg").arg("-x").arg(&path).arg(into).status().ok()?.success();
             ok.then_some(())?;
         }
     }

@@ -34,9 +34,5 @@ fn range() -> (u16, u16) {
         .ok()
         .and_then(|s| s.split_whitespace().next().and_then(|n| n.parse().ok()))
         .unwrap_or(32768u16);
-    if first_outgoing > 14_000 {
-        (10_000, first_outgoing - 1)
-    } else {
-        (61_000, 65_500)
-    }
+    if first_outgoing > 14_000 { (10_000, first_outgoing - 1) } else { (61_000, 65_500) }
 }

@@ -57,18 +57,12 @@ impl Probe {
                 while !stop.load(Ordering::Relaxed) {
                     let asked = start.elapsed();
                     let answered = question();
-                    seen.lock()
-                        .expect("log")
-                        .push((asked, start.elapsed(), answered));
+                    seen.lock().expect("log").push((asked, start.elapsed(), answered));
                     std::thread::sleep((asked + EVERY).saturating_sub(start.elapsed()));
                 }
             }
         });
-        Self {
-            stop,
-            seen,
-            thread: Some(thread),
-        }
+        Self { stop, seen, thread: Some(thread) }
     }
 
     /// What was experienced so far.
@@ -102,17 +96,11 @@ fn fetch(addr: SocketAddr, from: Ipv4Addr, patience: Duration, tls: bool) -> boo
     if tls {
         options = options.tls();
     }
-    options
-        .connect(addr)
-        .and_then(|mut c| c.request("GET", "/small.txt", &["Connection: close"], b""))
-        .is_ok_and(|r| r.status == 200)
+    options.connect(addr).and_then(|mut c| c.request("GET", "/small.txt", &["Connection: close"], b"")).is_ok_and(|r| r.status == 200)
 }
 
 fn summary(seen: &[(Duration, Duration, bool)]) -> Outage {
-    let mut outage = Outage {
-        requests: seen.len(),
-        ..Outage::default()
-    };
+    let mut outage = Outage { requests: seen.len(), ..Outage::default() };
     let mut away_since = None;
     for &(asked, done, answered) in seen {
         if answered {
@@ -141,11 +129,7 @@ mod tests {
 
     #[test]
     fn an_outage_lasts_from_the_first_failed_question_to_the_next_answer() {
-        let seen = [
-            (ms(0), ms(1), true),
-            (ms(100), ms(1100), false),
-            (ms(1100), ms(1200), true),
-        ];
+        let seen = [(ms(0), ms(1), true), (ms(100), ms(1100), false), (ms(1100), ms(1200), true)];
         let outage = summary(&seen);
         assert_eq!(outage.first_failure, Some(ms(100)));
         assert_eq!(outage.back_at, Some(ms(1200)));

@@ -157,11 +157,7 @@ impl Builder {
         self.site(&mut text);
         text.push_str(&self.config);
         if self.tls {
-            let protocols = if self.has_http2() {
-                "Protocols h2 http/1.1\n"
-            } else {
-                ""
-            };
+            let protocols = if self.has_http2() { "Protocols h2 http/1.1\n" } else { "" };
             let _ = write!(
                 text,
                 "<VirtualHost *:@TLS@>\nSSLEngine on\nSSLCertificateFile @ROOT@/cert.pem\n\
@@ -224,11 +220,7 @@ impl Builder {
     }
 
     fn modules(&self, text: &mut String) {
-        let cgi = if self.mpm == Mpm::Prefork {
-            "cgi"
-        } else {
-            "cgid"
-        };
+        let cgi = if self.mpm == Mpm::Prefork { "cgi" } else { "cgid" };
         let mut names = vec![
             "log_config",
             "mime",
@@ -268,14 +260,11 @@ impl Builder {
                 let _ = writeln!(text, "LoadModule qos_module {}", module_path().display());
             }
             Module::Original => {
-                let original =
-                    crate::original::module().expect("the packaged original cannot be had here");
-                let _ = writeln!(
-                    text,
-                    "LoadFile {}\nLoadModule qos_module {}",
-                    original.libpcre.display(),
-                    original.module.display()
-                );
+                let original = crate::original::module().expect("the packaged original cannot be had here");
+                if let Some(libpcre) = &original.libpcre {
+                    let _ = writeln!(text, "LoadFile {}", libpcre.display());
+                }
+                let _ = writeln!(text, "LoadModule qos_module {}", original.module.display());
             }
             Module::None => {}
         }
@@ -303,18 +292,12 @@ impl Builder {
 /// The LoadModule line; a module that has no file is built in.
 fn load_line(name: &str) -> String {
     let file = modules_dir().join(format!("mod_{name}.so"));
-    if file.exists() {
-        format!("LoadModule {name}_module {}", file.display())
-    } else {
-        format!("# {name}: built in")
-    }
+    if file.exists() { format!("LoadModule {name}_module {}", file.display()) } else { format!("# {name}: built in") }
 }
 
 fn fill_in(text: &str, root: &Root, ports: &[u16]) -> String {
     let show = |path: &Path| path.display().to_string();
-    let mut text = text
-        .replace("@ROOT@", &show(root.path()))
-        .replace("@DOCS@", &show(&root.docs()));
+    let mut text = text.replace("@ROOT@", &show(root.path())).replace("@DOCS@", &show(&root.docs()));
     for (i, port) in ports.iter().enumerate() {
         let name = match i {
             0 => "@PORT@".to_owned(),
@@ -331,13 +314,7 @@ fn account() -> (&'static str, &'static str) {
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
     let has = |list: &str, name: &str| list.lines().any(|l| l.split(':').next() == Some(name));
-    let user = ["www-data", "apache", "nobody"]
-        .into_iter()
-        .find(|n| has(&users, n))
-        .unwrap_or("nobody");
-    let group = ["www-data", "apache", "nogroup", "nobody"]
-        .into_iter()
-        .find(|n| has(&groups, n))
-        .unwrap_or("nogroup");
+    let user = ["www-data", "apache", "nobody"].into_iter().find(|n| has(&users, n)).unwrap_or("nobody");
+    let group = ["www-data", "apache", "nogroup", "nobody"].into_iter().find(|n| has(&groups, n)).unwrap_or("nogroup");
     (user, group)
 }

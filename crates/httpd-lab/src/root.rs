@@ -19,9 +19,7 @@ pub(crate) struct Root {
 impl Root {
     /// A new folder with documents and scripts, readable for the account that httpd's children run as.
     pub(crate) fn new() -> Self {
-        let root = Self {
-            path: scratch("lab"),
-        };
+        let root = Self { path: scratch("lab") };
         root.fill();
         root
     }
@@ -53,15 +51,9 @@ impl Root {
             fs::create_dir_all(&dir).unwrap();
             fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
         }
-        self.write(
-            "docs/index.html",
-            "<!doctype html><title>lab</title><p>It works.\n",
-        );
+        self.write("docs/index.html", "<!doctype html><title>lab</title><p>It works.\n");
         self.write("docs/small.txt", "small\n");
-        self.write(
-            "mime.types",
-            "text/html html\ntext/plain txt\napplication/octet-stream bin\n",
-        );
+        self.write("mime.types", "text/html html\ntext/plain txt\napplication/octet-stream bin\n");
         // Sparse: costs no disk, whatever the number of servers.
         let large = fs::File::create(self.docs().join("large.bin")).unwrap();
         large.set_len(LARGE).unwrap();
@@ -104,20 +96,11 @@ pub(crate) fn scratch(name: &str) -> PathBuf {
 /// CGI scripts below /cgi/.
 const SCRIPTS: [(&str, &str); 4] = [
     // Reads its whole body and says how many bytes it had.
-    (
-        "upload",
-        "#!/bin/sh\nn=$(wc -c)\nprintf 'Content-Type: text/plain\\r\\n\\r\\n%s\\n' \"$n\"\n",
-    ),
+    ("upload", "#!/bin/sh\nn=$(wc -c)\nprintf 'Content-Type: text/plain\\r\\n\\r\\n%s\\n' \"$n\"\n"),
     // /cgi/slow?3 is silent for 3 seconds (fractions work) before it answers.
-    (
-        "slow",
-        "#!/bin/sh\nsleep \"${QUERY_STRING:-1}\"\nprintf 'Content-Type: text/plain\\r\\n\\r\\ndone\\n'\n",
-    ),
+    ("slow", "#!/bin/sh\nsleep \"${QUERY_STRING:-1}\"\nprintf 'Content-Type: text/plain\\r\\n\\r\\ndone\\n'\n"),
     // Prints its environment.
-    (
-        "env",
-        "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\nexec env\n",
-    ),
+    ("env", "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\nexec env\n"),
     // /cgi/drip?0.2,50 writes 50 lines, one every 0.2 seconds: an event stream.
     (
         "drip",

@@ -104,10 +104,7 @@ impl Server {
         let parent = self.parent_pid();
         let list = format!("/proc/{parent}/task/{parent}/children");
         let text = std::fs::read_to_string(list).unwrap_or_default();
-        text.split_whitespace()
-            .filter_map(|pid| pid.parse().ok())
-            .filter(|pid| serves(*pid))
-            .collect()
+        text.split_whitespace().filter_map(|pid| pid.parse().ok()).filter(|pid| serves(*pid)).collect()
     }
 
     /// The error log so far, and what httpd wrote before it had one.
@@ -120,9 +117,7 @@ impl Server {
     pub fn access_log(&self) -> String {
         let own = format!("{HARNESS_ADDRESS} ");
         let log = self.root.read("access.log");
-        log.split_inclusive('\n')
-            .filter(|line| !line.starts_with(&own))
-            .collect()
+        log.split_inclusive('\n').filter(|line| !line.starts_with(&own)).collect()
     }
 
     /// Waits until the error log contains `text` (plain text, no pattern); says whether it came.
@@ -137,42 +132,27 @@ impl Server {
 
     /// The number of lines of the error log that contain `text`.
     pub fn count_log(&self, text: &str) -> usize {
-        self.error_log()
-            .lines()
-            .filter(|line| line.contains(text))
-            .count()
+        self.error_log().lines().filter(|line| line.contains(text)).count()
     }
 
     /// Connections to any of this server's ports that a process of the server still holds, as the kernel sees it.
     /// It tells what the client cannot: a server that gave up a client whose receive window is closed.
     pub fn open_connections(&self) -> usize {
-        let tables = ["/proc/net/tcp", "/proc/net/tcp6"]
-            .map(|t| std::fs::read_to_string(t).unwrap_or_default());
-        tables
-            .iter()
-            .flat_map(|t| t.lines().skip(1))
-            .filter(|line| self.holds(line))
-            .count()
+        let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|t| std::fs::read_to_string(t).unwrap_or_default());
+        tables.iter().flat_map(|t| t.lines().skip(1)).filter(|line| self.holds(line)).count()
     }
 
     /// A line of /proc/net/tcp: `sl local remote state ... inode`. State 0A listens; inode 0 is held by no process.
     fn holds(&self, line: &str) -> bool {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        let port = fields
-            .get(1)
-            .and_then(|a| a.rsplit(':').next())
-            .and_then(|p| u16::from_str_radix(p, 16).ok());
-        let live = fields.get(3).is_some_and(|state| *state != "0A")
-            && fields.get(9).is_some_and(|i| *i != "0");
+        let port = fields.get(1).and_then(|a| a.rsplit(':').next()).and_then(|p| u16::from_str_radix(p, 16).ok());
+        let live = fields.get(3).is_some_and(|state| *state != "0A") && fields.get(9).is_some_and(|i| *i != "0");
         live && port.is_some_and(|port| self.ports.contains(&port))
     }
 
     /// Sends a signal to the parent.
     pub fn signal(&self, signal: i32) {
-        assert!(
-            sys::signal(self.parent_pid(), signal),
-            "httpd's parent is gone"
-        );
+        assert!(sys::signal(self.parent_pid(), signal), "httpd's parent is gone");
     }
 
     /// Graceful restart; returns when a child of the new generation runs and the plain port answers.
@@ -189,19 +169,9 @@ impl Server {
         let before = self.children();
         let starts = self.count_log(STARTED);
         self.signal(signal);
-        let renewed = || {
-            self.count_log(STARTED) > starts && self.children().iter().any(|c| !before.contains(c))
-        };
-        assert!(
-            wait_until(START_LIMIT, renewed),
-            "no new generation after signal {signal}:\n{}",
-            self.error_log()
-        );
-        assert!(
-            wait_until(START_LIMIT, || self.answers()),
-            "no answer after signal {signal}:\n{}",
-            self.error_log()
-        );
+        let renewed = || self.count_log(STARTED) > starts && self.children().iter().any(|c| !before.contains(c));
+        assert!(wait_until(START_LIMIT, renewed), "no new generation after signal {signal}:\n{}", self.error_log());
+        assert!(wait_until(START_LIMIT, || self.answers()), "no answer after signal {signal}:\n{}", self.error_log());
     }
 
     /// Replaces the text given by [`Builder::config`]; takes effect at the next restart.
@@ -217,24 +187,16 @@ impl Server {
     }
 
     fn write_config(&self) {
-        self.root
-            .write("httpd.conf", &self.builder.render(&self.root, &self.ports));
+        self.root.write("httpd.conf", &self.builder.render(&self.root, &self.ports));
     }
 
     /// Is the plain port served? Any answer counts, also that the connection is closed.
     fn answers(&self) -> bool {
         let limit = Duration::from_secs(2);
-        let Ok(mut client) = RawClient::options()
-            .from(HARNESS_ADDRESS)
-            .timeout(limit)
-            .connect(self.addr())
-        else {
+        let Ok(mut client) = RawClient::options().from(HARNESS_ADDRESS).timeout(limit).connect(self.addr()) else {
             return false;
         };
-        client
-            .send(b"GET /small.txt HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n")
-            .is_ok()
-            && client.wait_readable(limit)
+        client.send(b"GET /small.txt HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n").is_ok() && client.wait_readable(limit)
     }
 
     /// Ends httpd as an administrator would, and checks the log. Dropping does the same.
@@ -247,38 +209,25 @@ impl Server {
             return;
         }
         sys::signal(self.parent_pid(), libc::SIGTERM);
-        let ended = wait_until(Duration::from_secs(15), || {
-            !matches!(self.process.try_wait(), Ok(None))
-        });
+        let ended = wait_until(Duration::from_secs(15), || !matches!(self.process.try_wait(), Ok(None)));
         // What is left of the group (a hung child, a CGI script) goes with it.
         sys::signal_group(self.parent_pid(), libc::SIGKILL);
         let _ = self.process.wait();
         let log = self.error_log();
-        let crash = ["exit signal", "panicked", "Segmentation"]
-            .into_iter()
-            .find(|text| log.contains(text));
+        let crash = ["exit signal", "panicked", "Segmentation"].into_iter().find(|text| log.contains(text));
         let crash = crash.filter(|_| !self.builder.expect_crashes);
         if std::thread::panicking() {
-            eprintln!(
-                "httpd's files are kept in {}; its error log ends with:",
-                self.root.path().display()
-            );
+            eprintln!("httpd's files are kept in {}; its error log ends with:", self.root.path().display());
             tail(&log);
             return;
         }
         if let Some(text) = crash {
             tail(&log);
-            panic!(
-                "the error log has '{text}'; files are kept in {}",
-                self.root.path().display()
-            );
+            panic!("the error log has '{text}'; files are kept in {}", self.root.path().display());
         }
         if !ended {
             tail(&log);
-            panic!(
-                "httpd did not end on SIGTERM; files are kept in {}",
-                self.root.path().display()
-            );
+            panic!("httpd did not end on SIGTERM; files are kept in {}", self.root.path().display());
         }
         self.root.remove();
     }
@@ -296,8 +245,7 @@ impl Builder {
     /// # Panics
     /// When it does not start; the message has the error log.
     pub fn start(self) -> Server {
-        self.try_start()
-            .unwrap_or_else(|log| panic!("httpd did not start:\n{log}"))
+        self.try_start().unwrap_or_else(|log| panic!("httpd did not start:\n{log}"))
     }
 
     /// Starts it, or returns what it logged instead.
@@ -316,19 +264,9 @@ impl Builder {
         let (root, ports) = self.prepare();
         let stderr = std::fs::File::create(root.file("stderr.log")).expect("stderr.log");
         let mut command = httpd(&root);
-        command
-            .arg("-DFOREGROUND")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(stderr);
+        command.arg("-DFOREGROUND").stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         let process = crate::spawn::spawn(command).map_err(|e| e.to_string())?;
-        let mut server = Server {
-            builder: self,
-            root,
-            ports,
-            process,
-            stopped: false,
-        };
+        let mut server = Server { builder: self, root, ports, process, stopped: false };
         let end = Instant::now() + START_LIMIT;
         loop {
             let ended = !matches!(server.process.try_wait(), Ok(None));
@@ -354,11 +292,7 @@ impl Builder {
         // With an ErrorLog that can be opened already, the end of a message may stand there.
         let text = String::from_utf8_lossy(&out.stderr).into_owned() + &root.read("error.log");
         root.remove();
-        if out.status.success() {
-            Ok(text)
-        } else {
-            Err(text)
-        }
+        if out.status.success() { Ok(text) } else { Err(text) }
     }
 
     fn prepare(&self) -> (Root, Vec<u16>) {
@@ -373,19 +307,12 @@ impl Builder {
 
 /// Lets httpd check server-level text with our module on one MPM; its messages, in `Err` when it refuses the text.
 pub fn configtest(mpm: Mpm, config: &str) -> Result<String, String> {
-    Server::builder()
-        .module(Module::Ours)
-        .mpm(mpm)
-        .config(config)
-        .configtest()
+    Server::builder().module(Module::Ours).mpm(mpm).config(config).configtest()
 }
 
 fn httpd(root: &Root) -> Command {
     let mut command = Command::new(apache_binary());
-    command
-        .arg("-f")
-        .arg(root.file("httpd.conf"))
-        .current_dir(root.path());
+    command.arg("-f").arg(root.file("httpd.conf")).current_dir(root.path());
     command
 }
 
@@ -394,12 +321,7 @@ fn serves(pid: u32) -> bool {
     let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else {
         return false;
     };
-    let field = |name: &str| {
-        status
-            .lines()
-            .find_map(|l| l.strip_prefix(name))
-            .map_or("", str::trim)
-    };
+    let field = |name: &str| status.lines().find_map(|l| l.strip_prefix(name)).map_or("", str::trim);
     let ignored = u64::from_str_radix(field("SigIgn:"), 16).unwrap_or(0);
     !field("State:").starts_with('Z') && ignored & (1 << (libc::SIGCHLD - 1)) == 0
 }

@@ -48,18 +48,7 @@ pub struct SlowPlan {
 
 impl SlowPlan {
     fn new(kind: Kind, addr: SocketAddr, path: &str) -> Self {
-        Self {
-            kind,
-            addr,
-            connections: 1,
-            every: Duration::from_secs(1),
-            bytes: 1,
-            from: None,
-            each: false,
-            tls: false,
-            rcvbuf: None,
-            path: path.into(),
-        }
+        Self { kind, addr, connections: 1, every: Duration::from_secs(1), bytes: 1, from: None, each: false, tls: false, rcvbuf: None, path: path.into() }
     }
 
     /// `SlowHead`: a request whose header fields never end.
@@ -74,10 +63,7 @@ impl SlowPlan {
 
     /// `SlowRead`: takes /large.bin in small pieces, with a small receive buffer.
     pub fn read(addr: SocketAddr) -> Self {
-        Self {
-            rcvbuf: Some(2048),
-            ..Self::new(Kind::Read, addr, "/large.bin")
-        }
+        Self { rcvbuf: Some(2048), ..Self::new(Kind::Read, addr, "/large.bin") }
     }
 
     /// A TLS handshake that stalls: the beginning of a ClientHello, then a byte at a time, never the last one. Pass a
@@ -142,30 +128,19 @@ impl SlowPlan {
     /// Opens the connections in a thread of their own.
     pub fn start(self) -> SlowClients {
         crate::sys::raise_open_files();
-        let shared = Arc::new(Shared {
-            stop: AtomicBool::new(false),
-            seen: Mutex::new(vec![SlowConnection::default(); self.connections]),
-        });
+        let shared = Arc::new(Shared { stop: AtomicBool::new(false), seen: Mutex::new(vec![SlowConnection::default(); self.connections]) });
         let start = Instant::now();
         let thread = std::thread::spawn({
             let shared = shared.clone();
             move || drive(&self, &shared, start)
         });
-        SlowClients {
-            shared,
-            start,
-            thread: Some(thread),
-        }
+        SlowClients { shared, start, thread: Some(thread) }
     }
 
     fn options(&self, index: usize) -> ConnectOptions {
         let mut options = ConnectOptions::default();
         if let Some(from) = self.from {
-            let step = if self.each {
-                u32::try_from(index).unwrap_or(0)
-            } else {
-                0
-            };
+            let step = if self.each { u32::try_from(index).unwrap_or(0) } else { 0 };
             options = options.from(IpAddr::V4(Ipv4Addr::from_bits(from.to_bits() + step)));
         }
         if let Some(bytes) = self.rcvbuf {
@@ -179,13 +154,8 @@ impl SlowPlan {
         let Self { path, .. } = self;
         match self.kind {
             Kind::Head => format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n").into(),
-            Kind::Body => format!(
-                "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n\r\n"
-            )
-            .into(),
-            Kind::Read | Kind::Idle => {
-                format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").into()
-            }
+            Kind::Body => format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n\r\n").into(),
+            Kind::Read | Kind::Idle => format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").into(),
             Kind::Handshake => Vec::new(),
         }
     }
@@ -231,36 +201,22 @@ impl SlowClients {
 
     /// Connections that were opened and that the server has not closed.
     pub fn open(&self) -> usize {
-        self.connections()
-            .iter()
-            .filter(|c| c.opened.is_some() && c.closed.is_none())
-            .count()
+        self.connections().iter().filter(|c| c.opened.is_some() && c.closed.is_none()).count()
     }
 
     /// Connections that the server closed.
     pub fn closed(&self) -> usize {
-        self.connections()
-            .iter()
-            .filter(|c| c.closed.is_some())
-            .count()
+        self.connections().iter().filter(|c| c.closed.is_some()).count()
     }
 
     /// Waits until TCP has connected all of them.
     pub fn wait_all_opened(&self, limit: Duration) -> bool {
-        wait_until(limit, || {
-            self.connections().iter().all(|c| c.opened.is_some())
-        })
+        wait_until(limit, || self.connections().iter().all(|c| c.opened.is_some()))
     }
 
     /// Waits until the server has closed all; when the last one was closed, `None` if some are still open.
     pub fn wait_all_closed(&self, limit: Duration) -> Option<Duration> {
-        wait_until(limit, || self.closed() == self.connections().len()).then(|| {
-            self.connections()
-                .iter()
-                .filter_map(|c| c.closed)
-                .max()
-                .unwrap_or_default()
-        })
+        wait_until(limit, || self.closed() == self.connections().len()).then(|| self.connections().iter().filter_map(|c| c.closed).max().unwrap_or_default())
     }
 
     /// Closes all, and returns what became of them.

@@ -30,10 +30,6 @@ pub(crate) fn spawn(mut command: Command) -> io::Result<Child> {
     // SAFETY: the closure makes one prctl call, which is async-signal-safe and touches no memory.
     unsafe { command.pre_exec(crate::sys::terminate_with_parent) };
     let (answer, result) = channel();
-    spawner
-        .lock()
-        .expect("spawner")
-        .send((command, answer))
-        .expect("spawner runs");
+    spawner.lock().expect("spawner").send((command, answer)).expect("spawner runs");
     result.recv().expect("spawner answers")
 }

@@ -16,11 +16,7 @@ pub fn poll(fds: &mut [pollfd], limit: Duration) -> io::Result<usize> {
         return Ok(n as usize);
     }
     let err = io::Error::last_os_error();
-    if err.kind() == io::ErrorKind::Interrupted {
-        Ok(0)
-    } else {
-        Err(err)
-    }
+    if err.kind() == io::ErrorKind::Interrupted { Ok(0) } else { Err(err) }
 }
 
 /// Waits at most `limit` for `events` on one socket; returns what the kernel reports, 0 when nothing came.
@@ -32,11 +28,7 @@ pub fn poll_one(socket: &impl AsRawFd, events: i16, limit: Duration) -> io::Resu
 
 /// An entry for [`poll`].
 pub fn entry(fd: RawFd, events: i16) -> pollfd {
-    pollfd {
-        fd,
-        events,
-        revents: 0,
-    }
+    pollfd { fd, events, revents: 0 }
 }
 
 /// Has the peer ended its side, or was the connection reset? Unread data does not hide it.
@@ -62,11 +54,7 @@ pub fn signal_group(group: u32, signal: i32) -> bool {
 /// Asks the kernel to send SIGTERM to this process when the thread that forked it ends.
 pub(crate) fn terminate_with_parent() -> io::Result<()> {
     // SAFETY: PR_SET_PDEATHSIG takes a signal number and touches no memory.
-    if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) } == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Is this the superuser?
@@ -88,24 +76,15 @@ pub fn bind_without_port(socket: &impl AsRawFd) -> io::Result<()> {
             size_of::<libc::c_int>() as libc::socklen_t,
         )
     };
-    if rc == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Raises the limit of open files to what the system allows and returns it.
 pub fn raise_open_files() -> u64 {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: both calls get a valid rlimit that lives during the call.
     unsafe {
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0
-            && limit.rlim_cur < limit.rlim_max
-        {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 && limit.rlim_cur < limit.rlim_max {
             limit.rlim_cur = limit.rlim_max;
             libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
         }

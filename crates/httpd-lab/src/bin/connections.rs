@@ -2,12 +2,7 @@
 //! many per second were served.
 
 // A measurement that cannot go on ends with a message.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -38,29 +33,13 @@ struct Options {
 
 fn options() -> Result<Options, String> {
     let mut args = std::env::args().skip(1);
-    let addr = args
-        .next()
-        .ok_or("the address is missing")?
-        .parse()
-        .map_err(|e| format!("address: {e}"))?;
-    let mut options = Options {
-        addr,
-        addresses: 1000,
-        concurrent: 64,
-        total: 20_000,
-        path: "/small.txt".into(),
-        first: Ipv4Addr::new(127, 1, 0, 1),
-    };
+    let addr = args.next().ok_or("the address is missing")?.parse().map_err(|e| format!("address: {e}"))?;
+    let mut options = Options { addr, addresses: 1000, concurrent: 64, total: 20_000, path: "/small.txt".into(), first: Ipv4Addr::new(127, 1, 0, 1) };
     while let Some(name) = args.next() {
         let value = args.next().ok_or_else(|| format!("{name} wants a value"))?;
         let wrong = |e: &dyn std::fmt::Display| format!("{name} {value}: {e}");
         match name.as_str() {
-            "--addresses" => {
-                options.addresses = value
-                    .parse::<u32>()
-                    .map_err(|e| wrong(&e))?
-                    .clamp(1, 1 << 23)
-            }
+            "--addresses" => options.addresses = value.parse::<u32>().map_err(|e| wrong(&e))?.clamp(1, 1 << 23),
             "--concurrent" => options.concurrent = value.parse().map_err(|e| wrong(&e))?,
             "--total" => options.total = value.parse().map_err(|e| wrong(&e))?,
             "--path" => options.path = value,
@@ -88,11 +67,8 @@ struct Counts {
 
 fn begin(options: &Options, index: u64) -> std::io::Result<Visit> {
     let step = (index % u64::from(options.addresses)) as u32;
-    let from =
-        Ipv4Addr::from_bits(options.first.to_bits().wrapping_add(step) & 0x00ff_ffff | 0x7f00_0000);
-    let socket = ConnectOptions::default()
-        .from(IpAddr::V4(from))
-        .unconnected(options.addr)?;
+    let from = Ipv4Addr::from_bits(options.first.to_bits().wrapping_add(step) & 0x00ff_ffff | 0x7f00_0000);
+    let socket = ConnectOptions::default().from(IpAddr::V4(from)).unconnected(options.addr)?;
     // Closing resets, so that no port waits in TIME_WAIT.
     socket.set_linger(Some(Duration::ZERO))?;
     socket.set_nonblocking(true)?;
@@ -100,12 +76,7 @@ fn begin(options: &Options, index: u64) -> std::io::Result<Visit> {
         Err(e) if e.raw_os_error() != Some(libc::EINPROGRESS) => return Err(e),
         _ => {}
     }
-    Ok(Visit {
-        socket,
-        sent: false,
-        head: Vec::new(),
-        since: Instant::now(),
-    })
+    Ok(Visit { socket, sent: false, head: Vec::new(), since: Instant::now() })
 }
 
 /// Does what can be done now; `Some` says how the visit ended.
@@ -133,10 +104,7 @@ fn proceed(visit: &mut Visit, events: i16, request: &[u8]) -> Option<bool> {
 }
 
 fn run(options: &Options) -> Counts {
-    let request = format!(
-        "GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-        options.path
-    );
+    let request = format!("GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", options.path);
     let mut counts = Counts::default();
     let mut visits: Vec<Visit> = Vec::with_capacity(options.concurrent);
     let mut fds = Vec::with_capacity(options.concurrent);
@@ -152,12 +120,7 @@ fn run(options: &Options) -> Counts {
             return counts;
         }
         fds.clear();
-        fds.extend(visits.iter().map(|v| {
-            sys::entry(
-                v.socket.as_raw_fd(),
-                if v.sent { libc::POLLIN } else { libc::POLLOUT },
-            )
-        }));
+        fds.extend(visits.iter().map(|v| sys::entry(v.socket.as_raw_fd(), if v.sent { libc::POLLIN } else { libc::POLLOUT })));
         sys::poll(&mut fds, Duration::from_secs(1)).expect("poll");
         // From the end, so that removing one does not move those still to be looked at.
         for i in (0..visits.len()).rev() {
@@ -182,15 +145,6 @@ fn main() -> ExitCode {
     let start = Instant::now();
     let counts = run(&options);
     let seconds = start.elapsed().as_secs_f64();
-    println!(
-        "{:.0} connections/s ({} served, {} failed, {seconds:.2} s)",
-        counts.served as f64 / seconds,
-        counts.served,
-        counts.failed
-    );
-    if counts.failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    println!("{:.0} connections/s ({} served, {} failed, {seconds:.2} s)", counts.served as f64 / seconds, counts.served, counts.failed);
+    if counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

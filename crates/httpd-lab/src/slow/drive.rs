@@ -15,8 +15,7 @@ use crate::sys;
 const TURN: Duration = Duration::from_millis(20);
 
 /// Header fields short enough for LimitRequestFieldSize, long enough to last for LimitRequestFields.
-const FIELD: &[u8] =
-    b"X-Slow: 0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvw\r\n";
+const FIELD: &[u8] = b"X-Slow: 0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvw\r\n";
 
 struct Connection {
     socket: Socket,
@@ -32,17 +31,12 @@ struct Connection {
 }
 
 pub(super) fn drive(plan: &SlowPlan, shared: &Shared, start: Instant) {
-    let mut all: Vec<Option<Connection>> = (0..plan.connections)
-        .map(|i| connect(plan, i, start))
-        .collect();
+    let mut all: Vec<Option<Connection>> = (0..plan.connections).map(|i| connect(plan, i, start)).collect();
     let mut fds: Vec<sys::pollfd> = Vec::with_capacity(all.len());
     while !shared.stop.load(Ordering::Relaxed) {
         let now = Instant::now();
         fds.clear();
-        fds.extend(all.iter().map(|c| {
-            c.as_ref()
-                .map_or(sys::entry(-1, 0), |c| c.interest(plan, now))
-        }));
+        fds.extend(all.iter().map(|c| c.as_ref().map_or(sys::entry(-1, 0), |c| c.interest(plan, now))));
         if sys::poll(&mut fds, TURN).is_err() {
             return;
         }
@@ -84,25 +78,13 @@ fn connect(plan: &SlowPlan, index: usize, start: Instant) -> Option<Connection> 
         Kind::Handshake => (client_hello(), false),
     };
     let seen = SlowConnection::default();
-    Some(Connection {
-        socket,
-        tls,
-        script,
-        at: 0,
-        endless,
-        opened: false,
-        greeted: false,
-        due: start,
-        seen,
-    })
+    Some(Connection { socket, tls, script, at: 0, endless, opened: false, greeted: false, due: start, seen })
 }
 
 /// A ClientHello without its last byte.
 fn client_hello() -> Vec<u8> {
     let mut bytes = Vec::new();
-    crate::tls::connection(&[])
-        .write_tls(&mut bytes)
-        .expect("a ClientHello");
+    crate::tls::connection(&[]).write_tls(&mut bytes).expect("a ClientHello");
     bytes.pop();
     bytes
 }
@@ -125,13 +107,7 @@ impl Connection {
     }
 
     /// An error means that the connection has ended.
-    fn turn(
-        &mut self,
-        plan: &SlowPlan,
-        events: i16,
-        now: Instant,
-        start: Instant,
-    ) -> io::Result<()> {
+    fn turn(&mut self, plan: &SlowPlan, events: i16, now: Instant, start: Instant) -> io::Result<()> {
         if !self.opened {
             if events & (libc::POLLERR | libc::POLLHUP) != 0 {
                 return Err(io::ErrorKind::ConnectionRefused.into());
@@ -158,11 +134,7 @@ impl Connection {
         if !self.greeted {
             self.greeted = true;
             // The beginning of a ClientHello: the record header and a little more.
-            let opening = if plan.kind == Kind::Handshake {
-                self.next_piece(20)
-            } else {
-                plan.opening()
-            };
+            let opening = if plan.kind == Kind::Handshake { self.next_piece(20) } else { plan.opening() };
             self.due = now + plan.every;
             return self.send(&opening);
         }
@@ -223,8 +195,7 @@ impl Connection {
         let most = if slow { plan.bytes } else { 64 << 10 };
         let result = if let Some(tls) = &mut self.tls {
             let result = tls.read_tls(&mut (&self.socket).take(most as u64));
-            tls.process_new_packets()
-                .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+            tls.process_new_packets().map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
             let mut plaintext = [0; 4096];
             while matches!(tls.reader().read(&mut plaintext), Ok(n) if n > 0) {}
             result
