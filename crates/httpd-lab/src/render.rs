@@ -271,7 +271,7 @@ impl Builder {
     }
 
     fn site(&self, text: &mut String) {
-        let mut format = String::from(r#"%a %p %k \"%r\" %>s %O %X"#);
+        let mut format = String::from(r#"%a %{local}p %k \"%r\" %>s %O %X"#);
         for name in &self.log_env {
             let _ = write!(format, " {name}=%{{{name}}}e");
         }
