@@ -91,3 +91,18 @@ pub fn raise_open_files() -> u64 {
     }
     limit.rlim_cur
 }
+
+/// How long ago a process was started, to a hundredth of a second; zero when it is gone.
+pub fn age(pid: u32) -> Duration {
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    let age = || {
+        let up: f64 = read("/proc/uptime")?.split_whitespace().next()?.parse().ok()?;
+        let stat = read(&format!("/proc/{pid}/stat"))?;
+        // The name, in parentheses, may hold spaces; the start time is the 20th field after it, in ticks since boot.
+        let ticks: f64 = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
+        // SAFETY: sysconf takes a plain integer and touches no memory of ours.
+        let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64;
+        Some(Duration::from_secs_f64((up - ticks / per_second).max(0.0)))
+    };
+    age().unwrap_or_default()
+}
