@@ -33,7 +33,10 @@ fn the_51st_connection_of_one_address_is_refused_and_the_hog_is_served_again_whe
         let server = ours(mpm).config(SEED).config("KeepAliveTimeout 60").workers(256).start();
         let mut held = (0..50).map(|n| hold(&server, "127.0.9.1").unwrap_or_else(|| panic!("{mpm:?}: connection {n}"))).collect::<Vec<_>>();
         assert!(hold(&server, "127.0.9.1").is_none(), "{mpm:?}: the 51st");
-        assert!(server.wait_for_log("mod_qos(031): access denied, QS_SrvMaxConnPerIP rule: max=50, concurrent connections=51, c=127.0.9.1", SECONDS(5)), "{mpm:?}");
+        assert!(
+            server.wait_for_log("mod_qos(031): access denied, QS_SrvMaxConnPerIP rule: max=50, concurrent connections=51, c=127.0.9.1", SECONDS(5)),
+            "{mpm:?}"
+        );
         assert!(hold(&server, "127.0.9.2").is_some(), "{mpm:?}: others are served");
         drop(held.pop());
         assert!(wait_until(SECONDS(5), || hold(&server, "127.0.9.1").map(|client| held.push(client)).is_some()), "{mpm:?}: served again");

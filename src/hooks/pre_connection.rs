@@ -4,7 +4,7 @@ use crate::config::ServerRecord;
 use crate::filters;
 use crate::httpd::connection::Connection;
 use crate::httpd::guard::guard;
-use crate::httpd::{clock, ffi, log};
+use crate::httpd::{clock, ffi, log, socket};
 use crate::runtime::{ConnectionRecord, Runtime, Watched, announced, child, flag, runtime};
 use qos_core::address::Address;
 use qos_core::admission::{Counts, Refusal, Rules, judge, max_connections};
@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, O
 const REFUSED: c_int = ffi::HTTP_INTERNAL_SERVER_ERROR as c_int;
 
 /// The hook: after TLS and remoteip have prepared the connection, before a byte was read.
-pub unsafe extern "C" fn pre_connection(c: *mut ffi::conn_rec, _socket: *mut c_void) -> c_int {
+pub unsafe extern "C" fn pre_connection(c: *mut ffi::conn_rec, socket: *mut c_void) -> c_int {
     guard("pre_connection", ffi::DECLINED, || {
         // SAFETY: httpd passes the connection.
         let (Some(connection), Some(runtime)) = (unsafe { Connection::new(c) }, runtime()) else { return ffi::DECLINED };
@@ -32,11 +32,12 @@ pub unsafe extern "C" fn pre_connection(c: *mut ffi::conn_rec, _socket: *mut c_v
         if connection.is_outgoing() {
             return ffi::DECLINED;
         }
-        admit(connection, runtime)
+        // SAFETY: httpd passes the client's socket.
+        admit(connection, unsafe { socket::descriptor(socket) }, runtime)
     })
 }
 
-fn admit(connection: Connection<'_>, runtime: &'static Runtime) -> c_int {
+fn admit(connection: Connection<'_>, fd: Option<i32>, runtime: &'static Runtime) -> c_int {
     let Some(server) = ServerRecord::of(connection.base_server()) else { return ffi::DECLINED };
     let Some(derived) = server.derived() else { return ffi::DECLINED };
     let peer = connection.address();
@@ -86,7 +87,7 @@ fn admit(connection: Connection<'_>, runtime: &'static Runtime) -> c_int {
     let counts = Counts { all: all.unwrap_or(0), server: on_server.unwrap_or(0), address: of_address };
     publish_counts(connection, record, &counts, server.config.per_ip.is_some());
     filters::watch_input(connection, record, runtime);
-    watch(connection, record, runtime, peer);
+    watch(connection, fd, record, runtime, peer);
 
     let rules = rules(server);
     let refusals = if awaited { max_connections(&rules, &counts, excluded).into_iter().collect() } else { judge(&rules, &counts, excluded, runtime.log_only) };
@@ -140,8 +141,8 @@ pub fn publish_address_count(connection: Connection<'_>, record: &ConnectionReco
 }
 
 /// Hands the socket to the watcher.
-fn watch(connection: Connection<'_>, record: &ConnectionRecord, runtime: &Runtime, address: Address) {
-    let (Some(fd), Some(local)) = (connection.fd(), record.local()) else { return };
+fn watch(connection: Connection<'_>, fd: Option<i32>, record: &ConnectionRecord, runtime: &Runtime, address: Address) {
+    let (Some(fd), Some(local)) = (fd, record.local()) else { return };
     let demanded = runtime.rate.is_some() && record.server.is_some_and(|server| !server.config.data_rate_off);
     local.keep_alive_ms.store(0, Ordering::Relaxed);
     local.handed_on.store(0, Ordering::Relaxed);

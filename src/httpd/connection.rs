@@ -69,13 +69,6 @@ impl<'a> Connection<'a> {
         self.get().id
     }
 
-    /// The socket's descriptor.
-    pub fn fd(self) -> Option<i32> {
-        // SAFETY: the shim reads the connection's socket.
-        let fd = unsafe { ffi::qos_shim_connection_fd(self.as_ptr()) };
-        (fd >= 0).then_some(fd)
-    }
-
     /// Whether the connection stays open after the response.
     pub fn is_kept_alive(self) -> bool {
         self.get().keepalive == ffi::AP_CONN_KEEPALIVE && self.get().aborted == 0

@@ -57,9 +57,8 @@ void qos_shim_brigade_error(apr_bucket_brigade *brigade, int status, request_rec
     APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(alloc));
 }
 
-int qos_shim_connection_fd(conn_rec *c)
+int qos_shim_socket_fd(void *socket)
 {
-    apr_socket_t *socket = ap_get_conn_socket(c);
     apr_os_sock_t fd = -1;
 
     if (!socket || apr_os_sock_get(&fd, socket) != APR_SUCCESS)

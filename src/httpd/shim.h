@@ -33,8 +33,8 @@ int qos_shim_brigade_empty(apr_bucket_brigade *brigade);
 /* Replaces the brigade by an error response and the end of the stream. */
 void qos_shim_brigade_error(apr_bucket_brigade *brigade, int status, request_rec *r);
 
-/* The calling thread's conn_rec socket as a file descriptor, -1 without one. */
-int qos_shim_connection_fd(conn_rec *c);
+/* The descriptor of what pre_connection gets as its second argument, -1 without one. */
+int qos_shim_socket_fd(void *socket);
 /* Raw bytes of an address; the number of them (4, 16) or 0 for another family. */
 int qos_shim_address(const apr_sockaddr_t *address, unsigned char *bytes);
 

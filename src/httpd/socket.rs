@@ -1,5 +1,6 @@
 //! What the kernel knows of a TCP connection. These are the only system calls of the watcher.
 
+use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
 /// Progress of a connection as the kernel counts it.
@@ -68,6 +69,16 @@ pub fn progress(fd: i32) -> Option<Progress> {
         outstanding: in_flight + u64::from(info.notsent_bytes),
         rtt_ms: u64::from(info.words.get(RTT_WORD).copied().unwrap_or(0)).div_ceil(1000),
     })
+}
+
+/// The descriptor of the socket that httpd hands to pre_connection (core knows it with the connection only later).
+///
+/// # Safety
+/// `socket` is null or the `apr_socket_t` that httpd passed.
+pub unsafe fn descriptor(socket: *mut c_void) -> Option<i32> {
+    // SAFETY: the caller's promise.
+    let fd = unsafe { super::ffi::qos_shim_socket_fd(socket) };
+    (fd >= 0).then_some(fd)
 }
 
 /// Bytes that the kernel holds for the server because it has not read them yet.

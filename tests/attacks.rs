@@ -1,0 +1,166 @@
+//! Slow attackers do not stop the service, and nobody innocent is cut (connection-client.md section 7).
+//!
+//! 200 slow connections from as many addresses against 64 workers. The bars: service is back within 5 s,
+//! all attackers are gone within 15 s, while a download at 10 KB/s, an idle keep-alive client, a slow CGI and a
+//! long poll are left alone.
+
+use httpd_lab::{Builder, Module, Mpm, Probe, RawClient, Server, SlowPlan, wait_until};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+const SECONDS: fn(u64) -> Duration = Duration::from_secs;
+const RULES: &str = "QS_ClientEntries 100000\nQS_SrvMaxConnPerIP 50\nQS_SrvMinDataRate 150 1000\nKeepAliveTimeout 15\nTimeout 60\n";
+
+fn defended(mpm: Mpm) -> Builder {
+    Server::builder().mpm(mpm).module(Module::Ours).tls().workers(64).config(RULES)
+}
+
+/// Clients that behave: each says at the end whether it was ever cut.
+struct Innocents {
+    stop: Arc<AtomicBool>,
+    clients: Vec<(&'static str, JoinHandle<Result<(), String>>)>,
+}
+
+impl Innocents {
+    fn start(server: &Server, tls: bool) -> Innocents {
+        let stop = Arc::new(AtomicBool::new(false));
+        let addr = if tls { server.tls_addr() } else { server.addr() };
+        let spawn = |name, client: fn(SocketAddr, bool, &AtomicBool) -> Result<(), String>| {
+            let stop = stop.clone();
+            (name, std::thread::spawn(move || client(addr, tls, &stop)))
+        };
+        let clients = vec![spawn("download", download), spawn("keep-alive", keep_alive), spawn("slow CGI", slow_cgi), spawn("long poll", long_poll)];
+        Innocents { stop, clients }
+    }
+
+    fn check(self, context: &str) {
+        self.stop.store(true, Ordering::Relaxed);
+        for (name, client) in self.clients {
+            if let Err(error) = client.join().unwrap() {
+                panic!("{context}: the {name} client was cut: {error}");
+            }
+        }
+    }
+}
+
+fn connect(addr: SocketAddr, tls: bool) -> RawClient {
+    let options = RawClient::options().from(Ipv4Addr::new(127, 0, 7, 7)).timeout(SECONDS(20));
+    let options = if tls { options.tls() } else { options };
+    options.connect(addr).unwrap()
+}
+
+/// Takes 1000 bytes every 100 ms.
+fn download(addr: SocketAddr, tls: bool, stop: &AtomicBool) -> Result<(), String> {
+    let mut client = connect(addr, tls);
+    client.send(b"GET /large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n").map_err(|error| error.to_string())?;
+    while !stop.load(Ordering::Relaxed) {
+        let read = client.read_some(1000).map_err(|error| error.to_string())?;
+        if read.is_empty() {
+            return Err("end of file".to_owned());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+/// Sits in keep-alive almost as long as it may.
+fn keep_alive(addr: SocketAddr, tls: bool, stop: &AtomicBool) -> Result<(), String> {
+    let mut client = connect(addr, tls);
+    while !stop.load(Ordering::Relaxed) {
+        let response = client.get("/small.txt").map_err(|error| error.to_string())?;
+        if response.header("connection") == Some("close") {
+            client = connect(addr, tls);
+        }
+        let until = Instant::now() + SECONDS(12);
+        while Instant::now() < until && !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    Ok(())
+}
+
+fn slow_cgi(addr: SocketAddr, tls: bool, stop: &AtomicBool) -> Result<(), String> {
+    while !stop.load(Ordering::Relaxed) {
+        let response = connect(addr, tls).get("/cgi/slow?9").map_err(|error| error.to_string())?;
+        if response.text() != "done\n" {
+            return Err(format!("{} {}", response.status, response.text()));
+        }
+    }
+    Ok(())
+}
+
+/// A line every 4 seconds.
+fn long_poll(addr: SocketAddr, tls: bool, stop: &AtomicBool) -> Result<(), String> {
+    let mut client = connect(addr, tls);
+    client.send(b"GET /cgi/drip?4,1000 HTTP/1.1\r\nHost: localhost\r\n\r\n").map_err(|error| error.to_string())?;
+    while !stop.load(Ordering::Relaxed) {
+        if client.read_some(4096).map_err(|error| error.to_string())?.is_empty() {
+            return Err("end of file".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// One attack against a server: the bars hold.
+fn survives(server: &Server, name: &str, plan: SlowPlan) {
+    let own = server.open_connections();
+    let probe = Probe::start(server.addr(), Ipv4Addr::new(127, 0, 7, 1), SECONDS(1));
+    let begin = Instant::now();
+    let attackers = plan.connections(200).from_each(Ipv4Addr::new(127, 1, 0, 1)).start();
+    assert!(attackers.wait_all_opened(SECONDS(10)), "{name}: attackers connect");
+    // One connection may be the probe's.
+    let gone = wait_until(SECONDS(25), || attackers.closed() == 200 || server.open_connections() <= own + 1);
+    let gone_at = begin.elapsed();
+    std::thread::sleep(Duration::from_millis(500));
+    let outage = probe.stop();
+    println!("{name}: gone after {gone_at:?}, {outage:?}");
+    assert!(gone && gone_at <= SECONDS(15), "{name}: attackers are gone after {gone_at:?}, {} left", server.open_connections().saturating_sub(own));
+    if outage.failures > 0 {
+        let back = outage.back_at.unwrap_or_else(|| panic!("{name}: the service did not come back: {outage:?}"));
+        assert!(back <= SECONDS(5), "{name}: {outage:?}");
+    }
+}
+
+fn attacks(mpm: Mpm) {
+    let server = defended(mpm).start();
+    let (addr, tls) = (server.addr(), server.tls_addr());
+    let plain = Innocents::start(&server, false);
+    let secure = Innocents::start(&server, true);
+    std::thread::sleep(SECONDS(1));
+    let ten = SECONDS(10);
+    let plans = [
+        ("slow head", SlowPlan::head(addr).every(ten)),
+        ("slow body", SlowPlan::body(addr).every(ten)),
+        ("slow read", SlowPlan::read(addr).every(ten)),
+        ("slow head, a byte a second", SlowPlan::head(addr)),
+        ("slow read, a byte a second", SlowPlan::read(addr)),
+        ("TLS handshake", SlowPlan::handshake(tls).every(ten)),
+        ("TLS slow head", SlowPlan::head(tls).tls().every(ten)),
+        ("TLS slow body", SlowPlan::body(tls).tls().every(ten)),
+        ("TLS slow read", SlowPlan::read(tls).tls().every(ten)),
+    ];
+    for (name, plan) in plans {
+        survives(&server, &format!("{mpm:?} {name}"), plan);
+    }
+    plain.check(&format!("{mpm:?}"));
+    secure.check(&format!("{mpm:?} TLS"));
+    server.stop();
+}
+
+#[test]
+fn event() {
+    attacks(Mpm::Event);
+}
+
+#[test]
+fn worker() {
+    attacks(Mpm::Worker);
+}
+
+#[test]
+fn prefork() {
+    attacks(Mpm::Prefork);
+}
