@@ -23,11 +23,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// How often connections are looked through while workers are free.
-const TICK: Duration = Duration::from_millis(1000);
+const TICK: Duration = Duration::from_millis(500);
 /// How often while no worker is free.
-const BUSY_TICK: Duration = Duration::from_millis(200);
+const BUSY_TICK: Duration = Duration::from_millis(100);
 /// How often one of the children looks whether workers are free, milliseconds.
-const PRESSURE_EVERY_MS: u64 = 190;
+const PRESSURE_EVERY_MS: u64 = 95;
 /// Addresses whose repeated lines are summed up at a time, and for how long, milliseconds.
 const REPEATS: usize = 4096;
 const REPEATS_FOR_MS: u64 = 60_000;
@@ -315,6 +315,12 @@ fn pressure(runtime: &Runtime, now: u64, connections: u32) -> u32 {
         last_busy.store(new.last_busy_ms, Ordering::Release);
         cuts.store(new.cuts, Ordering::Release);
         level.store(u64::from(new.level), Ordering::Release);
+        if new.level != old.level {
+            log::server(runtime.main, log::Level::Debug, || {
+                let window = window_ms(runtime.sample, new.level);
+                format!("mod_qos(): {idle_workers} free workers, {connections} connections, slow clients are cut after {window} ms")
+            });
+        }
     }
     u32::try_from(level.load(Ordering::Acquire)).unwrap_or(0)
 }

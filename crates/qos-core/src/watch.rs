@@ -7,9 +7,9 @@
 //!   waits for body bytes. The client must send `required` bytes a second within each window.
 //! * **out**: while bytes of a response are in the kernel that the client has not taken. The client
 //!   is too slow if it took less than required in the window, less than what lay ready at
-//!   the start of the window, and less than required over the windows before (or since the
-//!   response began). The last condition is there because a receiver opens its window in
-//!   lumps of a segment, which may be further apart than one window although the client reads steadily.
+//!   the start of the window, and has not paid for the time by what it took before. The last
+//!   condition is there because a receiver opens its window in lumps of up to its whole buffer, which
+//!   may be further apart than one window although the client reads steadily.
 //! * **keep**: an idle client may stay as long as httpd lets it plus [`KEEP_GRACE_MS`].
 //!
 //! Time is an argument; nothing here asks a clock or a socket.
@@ -21,6 +21,12 @@ pub const KEEP_GRACE_MS: u64 = 5000;
 /// How often an active connection is looked at while nothing is outstanding, milliseconds.
 const ACTIVE_EVERY_MS: u64 = 1000;
 const ACTIVE_EVERY_MAX_MS: u64 = 2000;
+/// What a client takes at once when a response begins says little: that much of it does not count
+/// for the longer view. A receive buffer is larger than this unless the client made it small on purpose, bytes.
+const FIRST_BURST: u64 = 16 * 1024;
+/// Time that a client can pay for in advance, milliseconds: a receiver that reads steadily at 10 KB/s out of an
+/// ordinary buffer of 128 KiB opens its window every 6 to 13 s only.
+const PAID_AHEAD_MS: u64 = 14_000;
 /// A window of normal length is judged that much after its end, so that a client that sends
 /// once a second is not judged by the second that is missing (section 7.4), milliseconds.
 const JUDGED_AFTER_MS: u64 = 1000;
@@ -92,10 +98,26 @@ struct Mark {
 #[derive(Clone, Copy, Debug)]
 struct Outbound {
     start: Mark,
+    /// Bytes that lay ready at the start of the window.
     outstanding: u64,
-    previous: Mark,
-    /// `previous` lies before the first byte of the response.
-    young: bool,
+    /// Acknowledged at the last sample.
+    seen: u64,
+    /// What is left of [`FIRST_BURST`].
+    burst: u64,
+    /// The client has taken so much that no window counts before this time.
+    paid_until: u64,
+}
+
+impl Outbound {
+    /// Every byte taken pays for the time in which it had to be taken at the latest.
+    fn pay(&mut self, now: u64, acked: u64, required: u32) {
+        let taken = acked.saturating_sub(self.seen);
+        self.seen = acked;
+        let counted = taken.saturating_sub(self.burst);
+        self.burst = self.burst.saturating_sub(taken);
+        let time = counted.saturating_mul(1000) / u64::from(required.max(1));
+        self.paid_until = self.paid_until.max(now).saturating_add(time).min(now + PAID_AHEAD_MS);
+    }
 }
 
 /// The memory of one connection between samples.
@@ -104,8 +126,8 @@ pub struct Watch {
     sequence: u32,
     inbound: Option<Mark>,
     outbound: Option<Outbound>,
-    /// Last moment at which the client had taken everything.
-    settled: Mark,
+    /// Bytes taken when nothing was outstanding last.
+    settled: u64,
     keep_since: u64,
     /// Start of the oldest window that runs, else the last sample.
     opened: u64,
@@ -122,7 +144,7 @@ impl Watch {
             sequence: State::NEW.sequence(),
             inbound: Some(Mark { at: started_ms, bytes: 0 }),
             outbound: None,
-            settled: Mark { at: started_ms, bytes: 0 },
+            settled: 0,
             keep_since: started_ms,
             opened: started_ms,
             next: 0,
@@ -169,8 +191,6 @@ impl Watch {
         if state.phase() == Phase::Keep {
             self.keep_since = now;
         }
-        // Idle time before a response is no time in which the client could take it.
-        self.settled.at = self.settled.at.max(now.saturating_sub(ACTIVE_EVERY_MS));
         self.quiet = 0;
         self.violations = 0;
         self.sequence = state.sequence();
@@ -205,28 +225,29 @@ impl Watch {
         let now = sample.now_ms;
         if sample.outstanding == 0 || !terms.responses {
             self.outbound = None;
-            self.settled = Mark { at: now, bytes: sample.acked };
+            self.settled = sample.acked;
             return None;
         }
         let here = Mark { at: now, bytes: sample.acked };
-        let out = *self.outbound.get_or_insert(Outbound { start: here, outstanding: sample.outstanding, previous: self.settled, young: true });
+        let settled = self.settled;
+        let out = self.outbound.get_or_insert(Outbound { start: here, outstanding: sample.outstanding, seen: settled, burst: FIRST_BURST, paid_until: now });
+        out.pay(now, sample.acked, terms.required);
         let age = now.saturating_sub(out.start.at);
-        // Later in a response a lump may be due at any moment: no window shorter than 2 s then.
-        let window = if out.young { window } else { window.max(2000) };
-        let mut slow = None;
-        if age >= window {
-            let taken = sample.acked.saturating_sub(out.start.bytes);
-            let rate = per_second(taken, age);
-            let long_rate = per_second(sample.acked.saturating_sub(out.previous.bytes), now.saturating_sub(out.previous.at));
-            let required = u64::from(terms.required);
-            if rate < required && taken < out.outstanding && long_rate < required {
-                slow = Some((Direction::Out, rate));
-            }
+        if age < window {
+            return None;
         }
-        if age >= terms.normal_window_ms || slow.is_some() {
-            self.outbound = Some(Outbound { start: here, outstanding: sample.outstanding, previous: out.start, young: false });
+        let taken = sample.acked.saturating_sub(out.start.bytes);
+        let rate = per_second(taken, age);
+        let enough = rate >= u64::from(terms.required) || taken >= out.outstanding;
+        if !enough && now < out.paid_until {
+            return None;
         }
-        slow
+        // While it takes enough, windows follow each other at their normal length.
+        if !enough || age >= terms.normal_window_ms {
+            out.start = here;
+            out.outstanding = sample.outstanding;
+        }
+        (!enough).then_some((Direction::Out, rate))
     }
 
     fn judge_keep_alive(&mut self, sample: &Sample, terms: &Terms) -> Option<(Direction, u64)> {

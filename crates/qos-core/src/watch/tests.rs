@@ -171,26 +171,28 @@ fn slow_reader() {
     client.acked = 2_500_000;
     client.outstanding = 1_000_000;
     let (at, _) = client.run(60, |_| ()).unwrap();
-    assert!(at <= 12, "{at}");
+    assert!(at <= 15, "{at}");
 }
 
-/// 10 KB/s in lumps of 64 KiB, 6.5 s apart, as over loopback: never slow, not even on a busy server.
+/// 10 KB/s in lumps of 64 to 128 KiB, 6.5 to 13 s apart, as over loopback: never slow, not even on a busy server.
 #[test]
 fn a_steady_reader_in_lumps_is_served() {
-    for (window, step, required) in [(5000, 1000, 120), (2000, 250, 1000), (1000, 250, 1000), (500, 250, 1000)] {
-        for offset in 0..26 {
-            let mut client = Client::active();
-            client.terms.window_ms = window;
-            client.terms.required = required;
-            client.acked = 65_536;
-            client.outstanding = 5_000_000;
-            client.now = offset * 250;
-            client.watch = Watch::new(client.now);
-            let begin = client.now;
-            while client.now < begin + 120_000 {
-                let slow = client.tick(step);
-                assert_eq!(slow, None, "window {window} offset {offset} at {}", client.now);
-                client.acked = 65_536 * (1 + (client.now - begin) / 6500);
+    for (lump, gap) in [(65_536, 6500), (98_304, 9800), (131_072, 13_000)] {
+        for (window, step, required) in [(5000, 1000, 120), (2000, 250, 1000), (1000, 250, 1000), (500, 250, 1000)] {
+            for offset in 0..53 {
+                let mut client = Client::active();
+                client.terms.window_ms = window;
+                client.terms.required = required;
+                client.acked = lump;
+                client.outstanding = 5_000_000;
+                client.now = offset * 250;
+                client.watch = Watch::new(client.now);
+                let begin = client.now;
+                while client.now < begin + 120_000 {
+                    let slow = client.tick(step);
+                    assert_eq!(slow, None, "window {window} offset {offset} at {}", client.now);
+                    client.acked = lump * (1 + (client.now - begin) / gap);
+                }
             }
         }
     }
