@@ -51,7 +51,10 @@ impl Child {
             return None;
         }
         let id = self.take_own().or_else(|| self.take_new())?;
-        self.region.slots().get(id.raw() as usize)?.open(address, server, started_ms);
+        self.region
+            .slots()
+            .get(id.raw() as usize)?
+            .open(address, server, started_ms);
         Some(id)
     }
 
@@ -86,7 +89,9 @@ impl Child {
     /// been taken again: who closes must know that the connection is his.
     pub fn close(&self, id: ConnectionId) {
         let Some(slot) = self.slot(id) else { return };
-        let Some((block, bit)) = self.own(id) else { return };
+        let Some((block, bit)) = self.own(id) else {
+            return;
+        };
         let table = self.region.table();
         for holding in Holding::EACH {
             table.leave(holding.of(id));
@@ -100,7 +105,9 @@ impl Child {
     /// have the same, and a slot keeps it. `usize::MAX` for a slot that is not this child's.
     #[must_use]
     pub fn local_index(&self, id: ConnectionId) -> usize {
-        let Some((block, bit)) = self.own(id) else { return usize::MAX };
+        let Some((block, bit)) = self.own(id) else {
+            return usize::MAX;
+        };
         block.position.load(SeqCst) as usize * self.region.width() as usize + bit as usize
     }
 
@@ -126,7 +133,12 @@ impl Child {
                 let bit = used.trailing_zeros();
                 used &= used - 1;
                 let id = ConnectionId::from_raw(number * width + bit);
-                if let Some(slot) = self.region.slots().get(id.raw() as usize).filter(|slot| slot.is_open()) {
+                if let Some(slot) = self
+                    .region
+                    .slots()
+                    .get(id.raw() as usize)
+                    .filter(|slot| slot.is_open())
+                {
                     f(id, position * width as usize + bit as usize, slot);
                 }
             }
@@ -143,9 +155,12 @@ impl Child {
 
     /// Own blocks by position, with their numbers in the region.
     fn blocks(&self) -> impl Iterator<Item = (usize, (u32, &Block))> {
-        self.list.iter().take(self.listed.load(SeqCst) as usize).map(|entry| self.listed_block(entry)).enumerate().filter_map(
-            |(position, block)| Some((position, block?)),
-        )
+        self.list
+            .iter()
+            .take(self.listed.load(SeqCst) as usize)
+            .map(|entry| self.listed_block(entry))
+            .enumerate()
+            .filter_map(|(position, block)| Some((position, block?)))
     }
 
     fn listed_block(&self, entry: &AtomicU32) -> Option<(u32, &Block)> {
@@ -181,7 +196,10 @@ impl Child {
         (start..blocks.len()).chain(0..start).find_map(|number| {
             let block = blocks.get(number)?;
             if block.owner.load(SeqCst) != 0
-                || block.owner.compare_exchange(0, self.record + 1, SeqCst, SeqCst).is_err()
+                || block
+                    .owner
+                    .compare_exchange(0, self.record + 1, SeqCst, SeqCst)
+                    .is_err()
             {
                 return None;
             }

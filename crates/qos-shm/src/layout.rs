@@ -87,10 +87,18 @@ impl Plan {
         let mut section = |kind: Kind, length: u64, element: usize| {
             let offset = end.next_multiple_of(ALIGNMENT);
             end = offset + length * element as u64;
-            Section { kind: kind as u64, offset, length }
+            Section {
+                kind: kind as u64,
+                offset,
+                length,
+            }
         };
         let sections = [
-            section(Kind::Children, u64::from(sizing.children), size_of::<Record>()),
+            section(
+                Kind::Children,
+                u64::from(sizing.children),
+                size_of::<Record>(),
+            ),
             section(Kind::Blocks, blocks, size_of::<Block>()),
             section(Kind::Slots, slots, size_of::<Slot>()),
             section(Kind::Buckets, buckets, size_of::<Bucket>()),
@@ -99,7 +107,11 @@ impl Plan {
         if slots * HOLDINGS as u64 >= 1 << HOLDING_BITS || isize::try_from(bytes).is_err() {
             return Err(bytes);
         }
-        Ok(Self { sizing, sections, bytes })
+        Ok(Self {
+            sizing,
+            sections,
+            bytes,
+        })
     }
 }
 

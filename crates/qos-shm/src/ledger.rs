@@ -38,7 +38,11 @@ impl Region {
         }
         let _ = self.reclaim_child(pid);
         for (index, record) in (0_u32..).zip(self.records()) {
-            if record.word.compare_exchange(0, pack(generation, pid), SeqCst, SeqCst).is_ok() {
+            if record
+                .word
+                .compare_exchange(0, pack(generation, pid), SeqCst, SeqCst)
+                .is_ok()
+            {
                 return Ok(Child::new(*self, index));
             }
         }

@@ -37,12 +37,22 @@ pub enum RegionError {
 impl fmt::Display for RegionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLarge { bytes } => write!(f, "shared memory of {bytes} bytes is more than can be addressed"),
+            Self::TooLarge { bytes } => write!(
+                f,
+                "shared memory of {bytes} bytes is more than can be addressed"
+            ),
             Self::Map { errno, bytes } => {
-                write!(f, "no shared memory of {bytes} bytes: {}", std::io::Error::from_raw_os_error(*errno))
+                write!(
+                    f,
+                    "no shared memory of {bytes} bytes: {}",
+                    std::io::Error::from_raw_os_error(*errno)
+                )
             }
             Self::Magic => f.write_str("this is not a shared region of mod_qos"),
-            Self::Version { found } => write!(f, "shared region has layout {found}, expected {LAYOUT_VERSION}"),
+            Self::Version { found } => write!(
+                f,
+                "shared region has layout {found}, expected {LAYOUT_VERSION}"
+            ),
             Self::Sizes => f.write_str("sizes in the shared region contradict each other"),
         }
     }
@@ -88,7 +98,10 @@ impl Region {
                 0,
             )
         };
-        let failed = || RegionError::Map { errno: std::io::Error::last_os_error().raw_os_error().unwrap_or(0), bytes };
+        let failed = || RegionError::Map {
+            errno: std::io::Error::last_os_error().raw_os_error().unwrap_or(0),
+            bytes,
+        };
         if base == libc::MAP_FAILED {
             return Err(failed());
         }
@@ -128,7 +141,9 @@ impl Region {
             return Err(RegionError::Magic);
         }
         if found.version != LAYOUT_VERSION {
-            return Err(RegionError::Version { found: found.version });
+            return Err(RegionError::Version {
+                found: found.version,
+            });
         }
         let sizing = Sizing {
             children: found.children,
@@ -193,7 +208,11 @@ impl Region {
     #[must_use]
     pub fn sizing(&self) -> Sizing {
         let head = self.head();
-        Sizing { children: head.children, connections: head.connections, block_slots: head.block_slots }
+        Sizing {
+            children: head.children,
+            connections: head.connections,
+            block_slots: head.block_slots,
+        }
     }
 
     /// Connection slots there are; [`crate::ConnectionId::raw`] is below this. More than `sizing().connections`.

@@ -1,7 +1,10 @@
 //! One connection in the shared region.
 
 use crate::counts::{CountKey, HOLDINGS, Holder, HoldingCell};
-use crate::sync::{AtomicU32, AtomicU64, Ordering::{Relaxed, SeqCst}};
+use crate::sync::{
+    AtomicU32, AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
 
 /// Names a connection slot: its index in the region. The same slot serves other connections later; its
 /// [`Slot::nonce`] tells them apart.
@@ -40,7 +43,8 @@ impl Holding {
 
     /// Index of this holding of a slot in the count table.
     pub(crate) const fn of(self, id: ConnectionId) -> u32 {
-        id.0.saturating_mul(HOLDINGS as u32).saturating_add(self as u32)
+        id.0.saturating_mul(HOLDINGS as u32)
+            .saturating_add(self as u32)
     }
 }
 
@@ -116,7 +120,9 @@ impl Slot {
     /// The key that the connection is counted for, if it is.
     #[must_use]
     pub fn counted(&self, holding: Holding) -> Option<CountKey> {
-        self.holdings.get(holding as usize).and_then(HoldingCell::counted)
+        self.holdings
+            .get(holding as usize)
+            .and_then(HoldingCell::counted)
     }
 
     /// Sets up a connection. The caller has taken the slot.

@@ -15,7 +15,9 @@ pub use stepped::{AtomicU32, AtomicU64};
 #[cfg(any(test, loom))]
 pub(crate) mod stepped {
     use super::Ordering;
-    use std::cell::{Cell, RefCell};
+    use std::cell::Cell;
+    #[cfg(not(loom))]
+    use std::cell::RefCell;
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
     #[cfg(loom)]
@@ -26,6 +28,7 @@ pub(crate) mod stepped {
     /// What unwinds instead of a SIGKILL.
     struct Killed;
 
+    #[cfg(not(loom))]
     type Hook = Box<dyn FnMut(u64)>;
 
     #[cfg(loom)]
@@ -83,7 +86,7 @@ pub(crate) mod stepped {
             #[repr(transparent)]
             pub struct $name(real::$name);
 
-            #[allow(missing_docs)]
+            #[allow(missing_docs, dead_code)]
             impl $name {
                 #[cfg(not(loom))]
                 pub const fn new(value: $value) -> Self {
@@ -134,8 +137,4 @@ pub(crate) mod stepped {
     }
     stepped!(AtomicU32, u32);
     stepped!(AtomicU64, u64);
-
-    #[cfg(loom)]
-    #[allow(dead_code)]
-    type Unused = (Hook, RefCell<()>);
 }

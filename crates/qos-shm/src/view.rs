@@ -52,26 +52,41 @@ impl Region {
             let word = record.word.load(SeqCst);
             let (generation, pid) = unpack(word);
             (word != 0).then(|| {
-                let own = self.blocks().iter().filter(|block| block.owner.load(SeqCst) == owner);
+                let own = self
+                    .blocks()
+                    .iter()
+                    .filter(|block| block.owner.load(SeqCst) == owner);
                 let connections = own.map(|block| block.used.load(SeqCst).count_ones()).sum();
-                ChildInfo { pid, generation, connections }
+                ChildInfo {
+                    pid,
+                    generation,
+                    connections,
+                }
             })
         })
     }
 
     /// The open connections of all children. Blocks that nobody owns cost one word each.
     pub fn connections(&self) -> impl Iterator<Item = ConnectionView> {
-        (0_u32..).zip(self.blocks()).flat_map(move |(number, block)| {
-            let owner = block.owner.load(SeqCst);
-            let used = if owner == 0 { 0 } else { block.used.load(SeqCst) };
-            let pid = owner
-                .checked_sub(1)
-                .and_then(|index| self.records().get(index as usize))
-                .map_or(0, |record| unpack(record.word.load(SeqCst)).1);
-            (0..self.width())
-                .filter(move |bit| used >> bit & 1 == 1)
-                .filter_map(move |bit| self.look(ConnectionId::from_raw(number * self.width() + bit), pid))
-        })
+        (0_u32..)
+            .zip(self.blocks())
+            .flat_map(move |(number, block)| {
+                let owner = block.owner.load(SeqCst);
+                let used = if owner == 0 {
+                    0
+                } else {
+                    block.used.load(SeqCst)
+                };
+                let pid = owner
+                    .checked_sub(1)
+                    .and_then(|index| self.records().get(index as usize))
+                    .map_or(0, |record| unpack(record.word.load(SeqCst)).1);
+                (0..self.width())
+                    .filter(move |bit| used >> bit & 1 == 1)
+                    .filter_map(move |bit| {
+                        self.look(ConnectionId::from_raw(number * self.width() + bit), pid)
+                    })
+            })
     }
 
     /// `None`: not open, or another connection than a moment ago.

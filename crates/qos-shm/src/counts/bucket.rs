@@ -55,13 +55,18 @@ impl Bucket {
     }
 
     pub(super) fn replace_header(&self, old: Header, new: Header) -> bool {
-        self.header.compare_exchange(old.0, new.0, SeqCst, SeqCst).is_ok()
+        self.header
+            .compare_exchange(old.0, new.0, SeqCst, SeqCst)
+            .is_ok()
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
         let mut entries = [(Tenant(0), Tally(0)); ENTRIES];
         for (copy, entry) in entries.iter_mut().zip(&self.entries) {
-            *copy = (Tenant(entry.tenant.load(SeqCst)), Tally(entry.tally.load(SeqCst)));
+            *copy = (
+                Tenant(entry.tenant.load(SeqCst)),
+                Tally(entry.tally.load(SeqCst)),
+            );
         }
         Snapshot(entries)
     }
@@ -82,14 +87,19 @@ impl Bucket {
 
     /// Carries out a change; `false`: another helper was faster, or the operation is long over.
     pub(super) fn apply(&self, change: &Change) -> bool {
-        let Some(entry) = self.entries.get(change.entry) else { return false };
+        let Some(entry) = self.entries.get(change.entry) else {
+            return false;
+        };
         let (old, new) = change.tenant;
         if old != new {
             // When this fails the tenant is in already, or the tally below has changed as well.
             let _ = entry.tenant.compare_exchange(old.0, new.0, SeqCst, SeqCst);
         }
         let (old, new) = change.tally;
-        entry.tally.compare_exchange(old.0, new.0, SeqCst, SeqCst).is_ok()
+        entry
+            .tally
+            .compare_exchange(old.0, new.0, SeqCst, SeqCst)
+            .is_ok()
     }
 
     /// The living entry of a key, with its tenant and count at one instant.
@@ -110,16 +120,23 @@ impl Snapshot {
     /// Depends on nothing but the snapshot and the announcement, so that all helpers choose the same entry. It is also
     /// the same before and after the tenant was written: the entry is then still the first with count 0.
     pub(super) fn outcome(&self, operation: Operation, sequence: u32, key: CountKey) -> Outcome {
-        if let Some((_, tally)) = self.0.iter().find(|(_, tally)| tally.sequence() == sequence) {
+        if let Some((_, tally)) = self
+            .0
+            .iter()
+            .find(|(_, tally)| tally.sequence() == sequence)
+        {
             return Outcome::Applied(tally.count());
         }
         let place = |wanted: &dyn Fn(Tenant, Tally) -> bool| {
             self.0
                 .iter()
                 .enumerate()
-                .find_map(|(entry, &(tenant, tally))| wanted(tenant, tally).then_some((entry, tenant, tally)))
+                .find_map(|(entry, &(tenant, tally))| {
+                    wanted(tenant, tally).then_some((entry, tenant, tally))
+                })
         };
-        let living = place(&|tenant, tally| tenant.fingerprint() == key.fingerprint() && tally.count() > 0);
+        let living =
+            place(&|tenant, tally| tenant.fingerprint() == key.fingerprint() && tally.count() > 0);
         match (operation, living) {
             (Operation::Add, Some((entry, tenant, tally))) => Outcome::Change(Change {
                 entry,

@@ -33,7 +33,11 @@ impl Bench {
 
     fn audit(&self) {
         for key in [ONE, TWO, THREE] {
-            let held = self.cells[0].0.iter().filter(|cell| cell.counted() == Some(key)).count();
+            let held = self.cells[0]
+                .0
+                .iter()
+                .filter(|cell| cell.counted() == Some(key))
+                .count();
             assert_eq!(self.table().count(key) as usize, held);
         }
         assert_eq!(self.bucket[0].header().operation(), None);
@@ -46,7 +50,17 @@ impl Bench {
 fn explore(preemptions: usize, model: impl Fn(Arc<Bench>) + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
-    builder.check(move || model(Arc::new(Bench::default())));
+    let runs = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let count = runs.clone();
+    builder.check(move || {
+        count.fetch_add(1, SeqCst);
+        model(Arc::new(Bench::default()));
+    });
+    println!(
+        "{} interleavings with {preemptions} preemptions",
+        runs.load(SeqCst)
+    );
+    assert!(runs.load(SeqCst) > 1);
 }
 
 fn spawn<T: 'static>(
@@ -59,7 +73,7 @@ fn spawn<T: 'static>(
 
 #[test]
 fn loom_two_add_the_same_key() {
-    explore(3, |bench| {
+    explore(4, |bench| {
         let other = spawn(&bench, |table| table.enter(0, ONE));
         let mine = bench.table().enter(1, ONE);
         let mut counts = [mine, other.join().unwrap()];
@@ -71,7 +85,7 @@ fn loom_two_add_the_same_key() {
 
 #[test]
 fn loom_two_add_different_keys() {
-    explore(3, |bench| {
+    explore(4, |bench| {
         let other = spawn(&bench, |table| table.enter(0, ONE));
         assert_eq!(bench.table().enter(1, TWO), Some(1));
         assert_eq!(other.join().unwrap(), Some(1));
@@ -81,18 +95,21 @@ fn loom_two_add_different_keys() {
 
 #[test]
 fn loom_one_place_for_two_keys() {
-    explore(3, |bench| {
+    explore(4, |bench| {
         assert_eq!(bench.table().enter(2, THREE), Some(1));
         let other = spawn(&bench, |table| table.enter(0, ONE));
         let mine = bench.table().enter(1, TWO);
-        assert_eq!(mine.is_some() as u32 + other.join().unwrap().is_some() as u32, 1);
+        assert_eq!(
+            mine.is_some() as u32 + other.join().unwrap().is_some() as u32,
+            1
+        );
         bench.audit();
     });
 }
 
 #[test]
 fn loom_add_and_remove_against_the_same() {
-    explore(2, |bench| {
+    explore(3, |bench| {
         let work = |table: CountTable<'_, Cells>, holding| {
             let up = table.enter(holding, ONE);
             let down = table.leave(holding);
@@ -101,7 +118,10 @@ fn loom_add_and_remove_against_the_same() {
         let other = spawn(&bench, move |table| work(table, 0));
         let (up, down) = work(bench.table(), 1);
         let (other_up, other_down) = other.join().unwrap();
-        assert!(up.is_some_and(|n| (1..=2).contains(&n)) && other_up.is_some_and(|n| (1..=2).contains(&n)));
+        assert!(
+            up.is_some_and(|n| (1..=2).contains(&n))
+                && other_up.is_some_and(|n| (1..=2).contains(&n))
+        );
         assert!(down == 0 || other_down == 0);
         assert_eq!(bench.table().count(ONE), 0);
         bench.audit();
@@ -110,7 +130,7 @@ fn loom_add_and_remove_against_the_same() {
 
 #[test]
 fn loom_removes_of_one_key_and_an_add_of_another() {
-    explore(2, |bench| {
+    explore(3, |bench| {
         assert_eq!(bench.table().enter(0, ONE), Some(1));
         assert_eq!(bench.table().enter(2, THREE), Some(1));
         let other = spawn(&bench, |table| table.leave(0));
@@ -134,35 +154,34 @@ fn loom_three_add_the_same_key() {
     });
 }
 
+/// Steps of an operation that helps another one first.
+const STEPS: u64 = 40;
+
 /// One is killed before step k of an add, another one works at the same time; after both, the dead one is settled.
 #[test]
 fn loom_killed_while_adding() {
-    for k in 0.. {
-        let finished = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let seen = finished.clone();
-        explore(2, move |bench| {
-            let victim = spawn(&bench, move |table| killed_after(k, || table.enter(0, ONE)).is_some());
+    for k in 0..STEPS {
+        explore(3, move |bench| {
+            let victim = spawn(&bench, move |table| {
+                killed_after(k, || table.enter(0, ONE)).is_some()
+            });
             assert!(bench.table().enter(1, ONE).is_some());
-            // Helping others takes more steps: the shortest run counts.
-            if victim.join().unwrap() {
-                seen.store(true, SeqCst);
-            }
+            let _ = victim.join().unwrap();
             bench.table().settle(0);
             assert_eq!(bench.table().count(ONE), 1);
             bench.audit();
         });
-        if finished.load(SeqCst) && k > 40 {
-            break;
-        }
     }
 }
 
 #[test]
 fn loom_killed_while_removing() {
-    for k in 0..32 {
-        explore(2, move |bench| {
+    for k in 0..STEPS {
+        explore(3, move |bench| {
             assert_eq!(bench.table().enter(0, ONE), Some(1));
-            let victim = spawn(&bench, move |table| killed_after(k, || table.leave(0)).is_some());
+            let victim = spawn(&bench, move |table| {
+                killed_after(k, || table.leave(0)).is_some()
+            });
             assert!(bench.table().enter(1, ONE).is_some());
             let _ = victim.join().unwrap();
             bench.table().settle(0);
@@ -175,8 +194,8 @@ fn loom_killed_while_removing() {
 /// One was killed before step k of an add. It is settled and its holding used again while another one works, and helps.
 #[test]
 fn loom_settled_and_reused_while_others_work() {
-    for k in 0..32 {
-        explore(2, move |bench| {
+    for k in 0..STEPS {
+        explore(3, move |bench| {
             let _ = killed_after(k, || bench.table().enter(0, ONE));
             let parent = spawn(&bench, |table| {
                 table.settle(0);

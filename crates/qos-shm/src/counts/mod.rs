@@ -60,10 +60,12 @@ mod refusals;
 mod words;
 
 #[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod interleaving_tests;
 #[cfg(all(test, loom))]
 mod loom_tests;
 #[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests;
 
 pub use bucket::Bucket;
@@ -123,7 +125,9 @@ impl<'a, S: Holder> CountTable<'a, S> {
     /// How many holdings count for `key` now.
     #[must_use]
     pub fn count(&self, key: CountKey) -> u32 {
-        self.bucket(key).and_then(|bucket| bucket.living(key)).map_or(0, |(_, _, count)| count)
+        self.bucket(key)
+            .and_then(|bucket| bucket.living(key))
+            .map_or(0, |(_, _, count)| count)
     }
 
     /// Counts `holding` for `key`; returns the count with this one. `None`: the bucket is full, or there is no such
@@ -144,20 +148,27 @@ impl<'a, S: Holder> CountTable<'a, S> {
 
     /// Gives back what `holding` is counted for; returns the count after. 0 if it is not counted.
     pub fn leave(&self, holding: u32) -> u32 {
-        let Some(cell) = self.holding(holding) else { return 0 };
+        let Some(cell) = self.holding(holding) else {
+            return 0;
+        };
         let word = cell.word();
         if word.phase() != Phase::Counted {
             return 0;
         }
-        cell.word.store(word.next(Phase::PendingRemove, 0).0, SeqCst);
+        cell.word
+            .store(word.next(Phase::PendingRemove, 0).0, SeqCst);
         self.perform(Operation::Remove, holding).unwrap_or(0)
     }
 
     /// Brings a holding to rest whose owner is dead (or is the caller): nothing of it is counted or announced after.
     /// By one process at a time; can be killed and called again.
     pub fn settle(&self, holding: u32) {
-        let Some(cell) = self.holding(holding) else { return };
-        let Some(bucket) = self.bucket(CountKey::from_raw(cell.key.load(SeqCst))) else { return };
+        let Some(cell) = self.holding(holding) else {
+            return;
+        };
+        let Some(bucket) = self.bucket(CountKey::from_raw(cell.key.load(SeqCst))) else {
+            return;
+        };
         let header = bucket.header();
         if header.holding() == holding {
             if let Some(operation) = header.operation() {
@@ -172,7 +183,9 @@ impl<'a, S: Holder> CountTable<'a, S> {
                 cell.word.store(word.next(Phase::Idle, 0).0, SeqCst);
                 return;
             }
-            Phase::Counted => cell.word.store(word.next(Phase::PendingRemove, 0).0, SeqCst),
+            Phase::Counted => cell
+                .word
+                .store(word.next(Phase::PendingRemove, 0).0, SeqCst),
             Phase::PendingRemove => {}
         }
         let _ = self.perform(Operation::Remove, holding);
@@ -185,7 +198,10 @@ impl<'a, S: Holder> CountTable<'a, S> {
 
     fn holding(&self, holding: u32) -> Option<&'a HoldingCell> {
         let index = usize::try_from(holding).ok()?;
-        self.holders.get(index / HOLDINGS)?.holdings().get(index % HOLDINGS)
+        self.holders
+            .get(index / HOLDINGS)?
+            .holdings()
+            .get(index % HOLDINGS)
     }
 
     /// Announces the operation that the holding's word asks for, and sees it through. Returns its result.
@@ -244,7 +260,9 @@ impl<'a, S: Holder> CountTable<'a, S> {
         };
         if word.phase() == pending {
             // When this fails another helper has written the same.
-            let _ = cell.word.compare_exchange(word.0, word.next(phase, result).0, SeqCst, SeqCst);
+            let _ = cell
+                .word
+                .compare_exchange(word.0, word.next(phase, result).0, SeqCst, SeqCst);
         }
         let _ = bucket.replace_header(header, header.idle());
     }

@@ -16,7 +16,8 @@ impl<S: Holder> CountTable<'_, S> {
     /// number: it is 1 each time.
     #[must_use]
     pub fn refused(&self, key: CountKey) -> u32 {
-        self.renumber(key, |number| number.saturating_add(1)).map_or(1, |(_, new)| new)
+        self.renumber(key, |number| number.saturating_add(1))
+            .map_or(1, |(_, new)| new)
     }
 
     /// How often `key` was refused since the last call, or since it is counted; starts again at 0.
@@ -36,7 +37,11 @@ impl<S: Holder> CountTable<'_, S> {
             let old = number_of(word, tenant);
             let new = next(old);
             let replacement = (u64::from(tenant.tag()) << 32) | u64::from(new);
-            if entry.refusals.compare_exchange(word, replacement, SeqCst, SeqCst).is_ok() {
+            if entry
+                .refusals
+                .compare_exchange(word, replacement, SeqCst, SeqCst)
+                .is_ok()
+            {
                 return Some((old, new));
             }
         }
@@ -44,5 +49,9 @@ impl<S: Holder> CountTable<'_, S> {
 }
 
 fn number_of(word: u64, tenant: Tenant) -> u32 {
-    if word >> 32 == u64::from(tenant.tag()) { (word & NUMBER) as u32 } else { 0 }
+    if word >> 32 == u64::from(tenant.tag()) {
+        (word & NUMBER) as u32
+    } else {
+        0
+    }
 }

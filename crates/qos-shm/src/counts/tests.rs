@@ -39,10 +39,16 @@ impl Bench {
         let cells: Vec<_> = self.cells.iter().flat_map(|cells| &cells.0).collect();
         for cell in &cells {
             let phase = cell.word().phase();
-            assert!(matches!(phase, Phase::Idle | Phase::Counted), "{phase:?} {context}");
+            assert!(
+                matches!(phase, Phase::Idle | Phase::Counted),
+                "{phase:?} {context}"
+            );
         }
         for &key in keys {
-            let held = cells.iter().filter(|cell| cell.counted() == Some(key)).count();
+            let held = cells
+                .iter()
+                .filter(|cell| cell.counted() == Some(key))
+                .count();
             assert_eq!(self.table().count(key) as usize, held, "{key:?} {context}");
         }
         let total: u32 = self
@@ -51,7 +57,11 @@ impl Bench {
             .flat_map(|bucket| &bucket.entries)
             .map(|entry| Tally(entry.tally.load(SeqCst)).count())
             .sum();
-        assert_eq!(total as usize, cells.iter().filter(|cell| cell.counted().is_some()).count(), "{context}");
+        assert_eq!(
+            total as usize,
+            cells.iter().filter(|cell| cell.counted().is_some()).count(),
+            "{context}"
+        );
         for bucket in &self.buckets {
             assert_eq!(bucket.header().operation(), None, "{context}");
         }
@@ -178,11 +188,24 @@ fn sequences_of_resting_entries_are_skipped() {
         let table = bench.table();
         let keys: Vec<_> = (0..3).map(|n| key(n, 0)).collect();
         assert_eq!(table.enter(0, keys[0]), Some(1));
-        bench.buckets[0].entries[0].tally.store(Tally::new(1, resting).0, SeqCst);
-        bench.buckets[0].header.store(Header::announce(u32::MAX - 3, Operation::Add, 0).idle().0, SeqCst);
+        bench.buckets[0].entries[0]
+            .tally
+            .store(Tally::new(1, resting).0, SeqCst);
+        bench.buckets[0].header.store(
+            Header::announce(u32::MAX - 3, Operation::Add, 0).idle().0,
+            SeqCst,
+        );
         for round in 0..3 {
-            assert_eq!(table.enter(1, keys[1]), Some(1), "resting {resting} round {round}");
-            assert_eq!(table.enter(2, keys[2]), Some(1), "resting {resting} round {round}");
+            assert_eq!(
+                table.enter(1, keys[1]),
+                Some(1),
+                "resting {resting} round {round}"
+            );
+            assert_eq!(
+                table.enter(2, keys[2]),
+                Some(1),
+                "resting {resting} round {round}"
+            );
             assert_eq!(table.leave(1), 0);
             assert_eq!(table.leave(2), 0);
         }
@@ -194,7 +217,9 @@ fn sequences_of_resting_entries_are_skipped() {
 #[test]
 fn a_damaged_header_is_passed_over() {
     let bench = Bench::new(1, 1);
-    bench.buckets[0].header.store(Header::announce(7, Operation::Add, 99).0, SeqCst);
+    bench.buckets[0]
+        .header
+        .store(Header::announce(7, Operation::Add, 99).0, SeqCst);
     assert_eq!(bench.table().enter(0, key(1, 0)), Some(1));
     bench.audit(&[key(1, 0)], "");
 }
@@ -206,7 +231,11 @@ fn refusals_end_with_the_tenancy() {
     let (one, two) = (key(1, 0), key(2, 0));
     assert_eq!(table.enter(0, one), Some(1));
     assert_eq!((table.refused(one), table.refused(one)), (1, 2));
-    assert_eq!((table.refused(two), table.refused(two)), (1, 1), "nobody holds it");
+    assert_eq!(
+        (table.refused(two), table.refused(two)),
+        (1, 1),
+        "nobody holds it"
+    );
     table.leave(0);
     assert_eq!(table.enter(0, two), Some(1), "takes the same entry");
     assert_eq!(table.take_refusals(two), 0);

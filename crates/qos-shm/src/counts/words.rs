@@ -195,7 +195,12 @@ mod tests {
     fn nonce_changes_and_wraps_inside_its_bits() {
         let mut word = Word(u64::from((1_u32 << 30) - 1) << 32);
         assert_eq!(word.phase(), Phase::Idle);
-        for phase in [Phase::PendingAdd, Phase::Counted, Phase::PendingRemove, Phase::Idle] {
+        for phase in [
+            Phase::PendingAdd,
+            Phase::Counted,
+            Phase::PendingRemove,
+            Phase::Idle,
+        ] {
             let next = word.next(phase, FULL);
             assert_eq!((next.phase(), next.result()), (phase, FULL));
             assert_ne!(next.0 << 2 >> 34, word.0 << 2 >> 34);
