@@ -9,8 +9,10 @@ pub use std::sync::atomic::Ordering;
 #[cfg(not(any(test, loom)))]
 pub use std::sync::atomic::{AtomicU32, AtomicU64};
 
+#[cfg(all(test, not(loom)))]
+pub use stepped::AtomicU32;
 #[cfg(any(test, loom))]
-pub use stepped::{AtomicU32, AtomicU64};
+pub use stepped::AtomicU64;
 
 #[cfg(any(test, loom))]
 pub(crate) mod stepped {
@@ -135,6 +137,7 @@ pub(crate) mod stepped {
             }
         };
     }
+    #[cfg(not(loom))]
     stepped!(AtomicU32, u32);
     stepped!(AtomicU64, u64);
 }

@@ -217,6 +217,9 @@ fn fork(region: Region, board: &Board, place: usize, seed: u64) -> libc::pid_t {
     // SAFETY: this process has one thread.
     match unsafe { libc::fork() } {
         0 => {
+            // Should the parent fail, nothing of this test stays behind.
+            // SAFETY: no memory is involved.
+            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
             // A child that fails must not run the parent's code.
             let _ = std::panic::catch_unwind(|| child(region, board, place, seed));
             std::process::exit(1)

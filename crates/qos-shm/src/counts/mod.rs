@@ -73,6 +73,7 @@ pub use words::CountKey;
 
 use crate::sync::{AtomicU64, Ordering::SeqCst};
 use bucket::Outcome;
+#[cfg(not(loom))]
 pub(crate) use words::HOLDING_BITS;
 use words::{FULL, Header, Operation, Phase, Word};
 
