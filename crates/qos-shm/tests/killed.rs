@@ -299,8 +299,8 @@ fn main() {
         .collect();
     let (mut kills, mut stops, mut audits, mut opened, mut full, mut reclaimed) =
         (0_u64, 0, 0, 0, 0, 0);
-    let end = Instant::now() + RUN;
-    while Instant::now() < end {
+    let start = Instant::now();
+    while start.elapsed() < RUN || (kills < 200 && start.elapsed() < 6 * RUN) {
         sleep(Duration::from_micros(500 + random.below(8000)));
         let place = random.below(CHILDREN as u64) as usize;
         // Somebody else is stopped meanwhile, half of the time; one in eight is killed while stopped.

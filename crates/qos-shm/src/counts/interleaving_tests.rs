@@ -320,3 +320,26 @@ fn refusals_under_change() {
         }
     }
 }
+
+/// A count that is read while the entry changes hands is one that the key had, not that of the next tenant.
+#[test]
+fn count_under_change() {
+    for k in 0..12 {
+        let bench = Rc::new(Bench::new(1, 4));
+        assert_eq!(bench.table().enter(VICTIM, key(1, 0)), Some(1));
+        let hook = {
+            let bench = bench.clone();
+            move |step| {
+                if step == k {
+                    let table = bench.table();
+                    table.leave(VICTIM);
+                    for (n, holding) in (1..).zip([HELPER, HELPER + 1, HELPER + 2]) {
+                        assert_eq!(table.enter(holding, key(2, 0)), Some(n));
+                    }
+                }
+            }
+        };
+        let count = interrupted(hook, || bench.table().count(key(1, 0)));
+        assert!(count <= 1, "{count} at step {k}");
+    }
+}
