@@ -86,7 +86,9 @@ impl Child {
     /// been taken again: who closes must know that the connection is his.
     pub fn close(&self, id: ConnectionId) {
         let Some(slot) = self.slot(id) else { return };
-        let Some((block, bit)) = self.own(id) else { return };
+        let Some((block, bit)) = self.own(id) else {
+            return;
+        };
         let table = self.region.table();
         for holding in Holding::EACH {
             table.leave(holding.of(id));
@@ -100,7 +102,9 @@ impl Child {
     /// have the same, and a slot keeps it. `usize::MAX` for a slot that is not this child's.
     #[must_use]
     pub fn local_index(&self, id: ConnectionId) -> usize {
-        let Some((block, bit)) = self.own(id) else { return usize::MAX };
+        let Some((block, bit)) = self.own(id) else {
+            return usize::MAX;
+        };
         block.position.load(SeqCst) as usize * self.region.width() as usize + bit as usize
     }
 

@@ -27,8 +27,13 @@ mod slot;
 mod view;
 
 #[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod crash_tests;
 #[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod model_tests;
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod region_tests;
 
 pub use counts::{Bucket, CountKey, CountTable, HOLDINGS, Holder, HoldingCell};

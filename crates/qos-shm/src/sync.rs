@@ -9,13 +9,17 @@ pub use std::sync::atomic::Ordering;
 #[cfg(not(any(test, loom)))]
 pub use std::sync::atomic::{AtomicU32, AtomicU64};
 
+#[cfg(all(test, not(loom)))]
+pub use stepped::AtomicU32;
 #[cfg(any(test, loom))]
-pub use stepped::{AtomicU32, AtomicU64};
+pub use stepped::AtomicU64;
 
 #[cfg(any(test, loom))]
 pub(crate) mod stepped {
     use super::Ordering;
-    use std::cell::{Cell, RefCell};
+    use std::cell::Cell;
+    #[cfg(not(loom))]
+    use std::cell::RefCell;
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
     #[cfg(loom)]
@@ -26,6 +30,7 @@ pub(crate) mod stepped {
     /// What unwinds instead of a SIGKILL.
     struct Killed;
 
+    #[cfg(not(loom))]
     type Hook = Box<dyn FnMut(u64)>;
 
     #[cfg(loom)]
@@ -83,7 +88,7 @@ pub(crate) mod stepped {
             #[repr(transparent)]
             pub struct $name(real::$name);
 
-            #[allow(missing_docs)]
+            #[allow(missing_docs, dead_code)]
             impl $name {
                 #[cfg(not(loom))]
                 pub const fn new(value: $value) -> Self {
@@ -126,10 +131,7 @@ pub(crate) mod stepped {
             }
         };
     }
+    #[cfg(not(loom))]
     stepped!(AtomicU32, u32);
     stepped!(AtomicU64, u64);
-
-    #[cfg(loom)]
-    #[allow(dead_code)]
-    type Unused = (Hook, RefCell<()>);
 }

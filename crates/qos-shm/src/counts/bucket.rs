@@ -82,7 +82,9 @@ impl Bucket {
 
     /// Carries out a change; `false`: another helper was faster, or the operation is long over.
     pub(super) fn apply(&self, change: &Change) -> bool {
-        let Some(entry) = self.entries.get(change.entry) else { return false };
+        let Some(entry) = self.entries.get(change.entry) else {
+            return false;
+        };
         let (old, new) = change.tenant;
         if old != new {
             // When this fails the tenant is in already, or the tally below has changed as well.

@@ -1,4 +1,4 @@
-//! Models: all interleavings of a few operations in one bucket, within a bound of preemptions.
+//! Models: a few operations in one bucket, in all interleavings or all with a bounded number of preemptions.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p qos-shm --release --lib loom`
 
@@ -43,10 +43,17 @@ impl Bench {
     }
 }
 
-fn explore(preemptions: usize, model: impl Fn(Arc<Bench>) + Sync + Send + 'static) {
+/// `None`: all interleavings.
+fn explore(preemptions: Option<usize>, model: impl Fn(Arc<Bench>) + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
-    builder.check(move || model(Arc::new(Bench::default())));
+    builder.preemption_bound = preemptions;
+    let runs = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let count = runs.clone();
+    builder.check(move || {
+        count.fetch_add(1, SeqCst);
+        model(Arc::new(Bench::default()));
+    });
+    println!("{} interleavings, bound {preemptions:?}", runs.load(SeqCst));
 }
 
 fn spawn<T: 'static>(bench: &Arc<Bench>, work: impl FnOnce(CountTable<'_, Cells>) -> T + 'static) -> thread::JoinHandle<T> {
@@ -56,7 +63,7 @@ fn spawn<T: 'static>(bench: &Arc<Bench>, work: impl FnOnce(CountTable<'_, Cells>
 
 #[test]
 fn loom_two_add_the_same_key() {
-    explore(3, |bench| {
+    explore(None, |bench| {
         let other = spawn(&bench, |table| table.enter(0, ONE));
         let mine = bench.table().enter(1, ONE);
         let mut counts = [mine, other.join().unwrap()];
@@ -68,7 +75,7 @@ fn loom_two_add_the_same_key() {
 
 #[test]
 fn loom_two_add_different_keys() {
-    explore(3, |bench| {
+    explore(None, |bench| {
         let other = spawn(&bench, |table| table.enter(0, ONE));
         assert_eq!(bench.table().enter(1, TWO), Some(1));
         assert_eq!(other.join().unwrap(), Some(1));
@@ -78,7 +85,7 @@ fn loom_two_add_different_keys() {
 
 #[test]
 fn loom_one_place_for_two_keys() {
-    explore(3, |bench| {
+    explore(None, |bench| {
         assert_eq!(bench.table().enter(2, THREE), Some(1));
         let other = spawn(&bench, |table| table.enter(0, ONE));
         let mine = bench.table().enter(1, TWO);
@@ -89,7 +96,7 @@ fn loom_one_place_for_two_keys() {
 
 #[test]
 fn loom_add_and_remove_against_the_same() {
-    explore(2, |bench| {
+    explore(Some(4), |bench| {
         let work = |table: CountTable<'_, Cells>, holding| {
             let up = table.enter(holding, ONE);
             let down = table.leave(holding);
@@ -107,7 +114,7 @@ fn loom_add_and_remove_against_the_same() {
 
 #[test]
 fn loom_removes_of_one_key_and_an_add_of_another() {
-    explore(2, |bench| {
+    explore(None, |bench| {
         assert_eq!(bench.table().enter(0, ONE), Some(1));
         assert_eq!(bench.table().enter(2, THREE), Some(1));
         let other = spawn(&bench, |table| table.leave(0));
@@ -121,7 +128,7 @@ fn loom_removes_of_one_key_and_an_add_of_another() {
 
 #[test]
 fn loom_three_add_the_same_key() {
-    explore(2, |bench| {
+    explore(Some(2), |bench| {
         let others = [0, 1].map(|holding| spawn(&bench, move |table| table.enter(holding, ONE)));
         let mut counts = vec![bench.table().enter(2, ONE)];
         counts.extend(others.map(|other| other.join().unwrap()));
@@ -131,33 +138,28 @@ fn loom_three_add_the_same_key() {
     });
 }
 
+/// Steps of an operation that helps another one first.
+const STEPS: u64 = 40;
+
 /// One is killed before step k of an add, another one works at the same time; after both, the dead one is settled.
 #[test]
 fn loom_killed_while_adding() {
-    for k in 0.. {
-        let finished = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let seen = finished.clone();
-        explore(2, move |bench| {
+    for k in 0..STEPS {
+        explore(Some(5), move |bench| {
             let victim = spawn(&bench, move |table| killed_after(k, || table.enter(0, ONE)).is_some());
             assert!(bench.table().enter(1, ONE).is_some());
-            // Helping others takes more steps: the shortest run counts.
-            if victim.join().unwrap() {
-                seen.store(true, SeqCst);
-            }
+            let _ = victim.join().unwrap();
             bench.table().settle(0);
             assert_eq!(bench.table().count(ONE), 1);
             bench.audit();
         });
-        if finished.load(SeqCst) && k > 40 {
-            break;
-        }
     }
 }
 
 #[test]
 fn loom_killed_while_removing() {
-    for k in 0..32 {
-        explore(2, move |bench| {
+    for k in 0..STEPS {
+        explore(None, move |bench| {
             assert_eq!(bench.table().enter(0, ONE), Some(1));
             let victim = spawn(&bench, move |table| killed_after(k, || table.leave(0)).is_some());
             assert!(bench.table().enter(1, ONE).is_some());
@@ -172,8 +174,8 @@ fn loom_killed_while_removing() {
 /// One was killed before step k of an add. It is settled and its holding used again while another one works, and helps.
 #[test]
 fn loom_settled_and_reused_while_others_work() {
-    for k in 0..32 {
-        explore(2, move |bench| {
+    for k in 0..STEPS {
+        explore(Some(4), move |bench| {
             let _ = killed_after(k, || bench.table().enter(0, ONE));
             let parent = spawn(&bench, |table| {
                 table.settle(0);

@@ -60,10 +60,12 @@ mod refusals;
 mod words;
 
 #[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod interleaving_tests;
 #[cfg(all(test, loom))]
 mod loom_tests;
 #[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests;
 
 pub use bucket::Bucket;
@@ -71,6 +73,7 @@ pub use words::CountKey;
 
 use crate::sync::{AtomicU64, Ordering::SeqCst};
 use bucket::Outcome;
+#[cfg(not(loom))]
 pub(crate) use words::HOLDING_BITS;
 use words::{FULL, Header, Operation, Phase, Word};
 
@@ -144,7 +147,9 @@ impl<'a, S: Holder> CountTable<'a, S> {
 
     /// Gives back what `holding` is counted for; returns the count after. 0 if it is not counted.
     pub fn leave(&self, holding: u32) -> u32 {
-        let Some(cell) = self.holding(holding) else { return 0 };
+        let Some(cell) = self.holding(holding) else {
+            return 0;
+        };
         let word = cell.word();
         if word.phase() != Phase::Counted {
             return 0;
@@ -156,8 +161,12 @@ impl<'a, S: Holder> CountTable<'a, S> {
     /// Brings a holding to rest whose owner is dead (or is the caller): nothing of it is counted or announced after.
     /// By one process at a time; can be killed and called again.
     pub fn settle(&self, holding: u32) {
-        let Some(cell) = self.holding(holding) else { return };
-        let Some(bucket) = self.bucket(CountKey::from_raw(cell.key.load(SeqCst))) else { return };
+        let Some(cell) = self.holding(holding) else {
+            return;
+        };
+        let Some(bucket) = self.bucket(CountKey::from_raw(cell.key.load(SeqCst))) else {
+            return;
+        };
         let header = bucket.header();
         if header.holding() == holding {
             if let Some(operation) = header.operation() {
