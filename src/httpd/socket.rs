@@ -12,7 +12,7 @@ pub struct Progress {
     pub acked: u64,
     /// Bytes written by the server and not acknowledged yet.
     pub outstanding: u64,
-    /// Smoothed round-trip time, milliseconds, rounded up.
+    /// Least round-trip time of late (the distance, without the time that a busy client adds), milliseconds, rounded up.
     pub rtt_ms: u64,
 }
 
@@ -67,7 +67,10 @@ pub fn progress(fd: i32) -> Option<Progress> {
         received: info.bytes_received,
         acked: info.bytes_acked,
         outstanding: in_flight + u64::from(info.notsent_bytes),
-        rtt_ms: u64::from(info.words.get(RTT_WORD).copied().unwrap_or(0)).div_ceil(1000),
+        rtt_ms: match info.min_rtt {
+            0 | u32::MAX => u64::from(info.words.get(RTT_WORD).copied().unwrap_or(0)).div_ceil(1000),
+            least => u64::from(least).div_ceil(1000),
+        },
     })
 }
 

@@ -44,7 +44,7 @@ pub struct Sample {
     pub acked: u64,
     /// Bytes ready for the client that it has not acknowledged.
     pub outstanding: u64,
-    /// Smoothed round-trip time, milliseconds.
+    /// Round-trip time, milliseconds.
     pub rtt_ms: u64,
     /// HTTP/2: progress in either direction counts for the requests of the connection.
     pub multiplexed: bool,
@@ -242,11 +242,8 @@ impl Watch {
         if !enough && now < out.paid_until {
             return None;
         }
-        // While it takes enough, windows follow each other at their normal length.
-        if !enough || age >= terms.normal_window_ms {
-            out.start = here;
-            out.outstanding = sample.outstanding;
-        }
+        out.start = here;
+        out.outstanding = sample.outstanding;
         (!enough).then_some((Direction::Out, rate))
     }
 
