@@ -28,6 +28,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_retained_data_get",
     "ap_set_module_config",
     "ap_state_query",
+    "apr_brigade_cleanup",
     "apr_palloc",
     "apr_pool_cleanup_null",
     "apr_pool_cleanup_register",

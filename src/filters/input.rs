@@ -33,6 +33,19 @@ pub unsafe extern "C" fn filter(
         if let (true, Some(record)) = (waits, record) {
             record.step(State::read_begins);
         }
+        if block == ffi::APR_BLOCK_READ && before.phase() == Phase::Keep && mode != ffi::AP_MODE_SPECULATIVE {
+            // A line that is not complete is not handed up; the first byte of it ends keep-alive all the same.
+            // SAFETY: the next filter of the chain; what is looked at here is read again below.
+            let status = unsafe { ffi::ap_get_brigade(next, bb, ffi::AP_MODE_SPECULATIVE, ffi::APR_BLOCK_READ, 1) };
+            if status != 0 {
+                return status;
+            }
+            // SAFETY: httpd's brigade.
+            let ended = unsafe { brigade::take_is_empty(bb) };
+            if let (false, Some(record)) = (ended, record.filter(|record| !record.has_flag(flag::MULTIPLEXED))) {
+                record.step(State::next_head);
+            }
+        }
         // SAFETY: the next filter of the chain, with what httpd asked for.
         let status = unsafe { ffi::ap_get_brigade(next, bb, mode, block, bytes) };
         let Some(record) = record else { return status };
@@ -40,7 +53,7 @@ pub unsafe extern "C" fn filter(
             record.step(State::read_ends);
         }
         // SAFETY: httpd's brigade (null only for some modes, which bring no data).
-        let got_data = status == 0 && before.phase() == Phase::Keep && !unsafe { brigade::is_empty(bb) };
+        let got_data = status == 0 && before.phase() == Phase::Keep && block != ffi::APR_BLOCK_READ && !unsafe { brigade::is_empty(bb) };
         if got_data && !record.has_flag(flag::MULTIPLEXED) {
             record.step(State::next_head);
         }

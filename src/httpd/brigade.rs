@@ -41,3 +41,16 @@ pub unsafe fn replace_by_error(brigade: *mut ffi::apr_bucket_brigade, status: c_
     // SAFETY: the caller's promise.
     unsafe { ffi::qos_shim_brigade_error(brigade, status, request.as_ptr()) };
 }
+
+/// Empties a brigade; says whether it was empty.
+///
+/// # Safety
+/// `brigade` is a live brigade.
+pub unsafe fn take_is_empty(brigade: *mut ffi::apr_bucket_brigade) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let empty = is_empty(brigade);
+        ffi::apr_brigade_cleanup(brigade.cast());
+        empty
+    }
+}
