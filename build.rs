@@ -33,6 +33,7 @@ const FUNCTIONS: &[&str] = &[
     "apr_pool_cleanup_null",
     "apr_pool_cleanup_register",
     "apr_pstrmemdup",
+    "apr_table_addn",
     "apr_table_get",
     "apr_table_setn",
     "apr_time_now",

@@ -77,6 +77,32 @@ impl Runtime {
     }
 }
 
+/// What the configuration asks for anywhere, so that a hook that has nothing to do costs a few instructions.
+pub mod feature {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// `QS_LogEnv`.
+    pub const LOG_ENV: u32 = 1;
+    /// `QS_SrvMinDataRateOffEvent`.
+    pub const RATE_OFF_EVENTS: u32 = 2;
+    /// `QS_SrvMaxConn`.
+    pub const MAX_CONNECTIONS: u32 = 4;
+    /// `QS_SrvMaxConnClose`.
+    pub const CLOSE_LIMIT: u32 = 8;
+
+    static FEATURES: AtomicU32 = AtomicU32::new(0);
+
+    /// Found in the configuration (also of a location in .htaccess-like sections, hence at any time).
+    pub fn add(bits: u32) {
+        FEATURES.fetch_or(bits, Ordering::Relaxed);
+    }
+
+    /// Whether one of the features is asked for.
+    pub fn any(bits: u32) -> bool {
+        FEATURES.load(Ordering::Relaxed) & bits != 0
+    }
+}
+
 /// What the watcher has to know of a connection besides its slot.
 #[derive(Clone, Copy)]
 pub struct Watched {
@@ -158,6 +184,10 @@ impl ChildState {
 pub struct ConnectionRecord {
     /// Its slot; `None` where the region was full.
     pub id: Option<ConnectionId>,
+    /// The slot itself, looked up once.
+    pub slot: Option<&'static Slot>,
+    /// Its process-local companion, looked up once.
+    pub local: Option<&'static Local>,
     /// Configuration of the server that took the connection.
     pub server: Option<&'static ServerRecord>,
     /// The TCP peer.
@@ -205,40 +235,29 @@ impl ConnectionRecord {
         unsafe { crate::httpd::connection::Connection::new(request.connection()) }.and_then(ConnectionRecord::of)
     }
 
-    /// Its slot.
-    pub fn slot(&self) -> Option<&'static Slot> {
-        child()?.child.slot(self.id?)
-    }
-
-    /// Its process-local companion.
-    pub fn local(&self) -> Option<&'static Local> {
-        let state = child()?;
-        state.local(state.child.local_index(self.id?))
-    }
-
     /// Changes the phase. Contention is rare: one thread for HTTP/1, streams for HTTP/2.
     pub fn step(&self, change: impl Fn(State) -> State) {
-        if let Some(slot) = self.slot() {
+        if let Some(slot) = self.slot {
             let _ = slot.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| Some(change(State(state)).0));
         }
     }
 
     /// Sets bits of the slot's flags.
     pub fn flag(&self, bits: u32) {
-        if let Some(slot) = self.slot() {
+        if let Some(slot) = self.slot {
             slot.flags.fetch_or(bits, Ordering::AcqRel);
         }
     }
 
     /// Whether a bit is set.
     pub fn has_flag(&self, bit: u32) -> bool {
-        self.slot().is_some_and(|slot| slot.flags.load(Ordering::Acquire) & bit != 0)
+        self.slot.is_some_and(|slot| slot.flags.load(Ordering::Acquire) & bit != 0)
     }
 
     /// The client's address as it counts: announced or the peer's.
     pub fn client(&self) -> Address {
         if self.announced.load(Ordering::Acquire) == announced::KNOWN {
-            self.slot().map_or(self.peer, |slot| Address::from_octets(slot.address()))
+            self.slot.map_or(self.peer, |slot| Address::from_octets(slot.address()))
         } else {
             self.peer
         }

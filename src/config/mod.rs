@@ -4,7 +4,9 @@
 use crate::httpd::guard::guard;
 use crate::httpd::pool::Pool;
 use crate::httpd::{bytes, ffi, log};
+use crate::runtime::feature;
 use qos_core::config::{Directive, FAMILIES, LocationConfig, Outcome, Scope, ServerConfig, Target, apply};
+use qos_shm::CountKey;
 use std::cell::OnceCell;
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr::null;
@@ -23,6 +25,8 @@ pub struct ServerRecord {
 pub struct Derived {
     /// Counts connections of the server that owns the counter.
     pub domain: u64,
+    /// The key of that counter.
+    pub key: CountKey,
     /// The `server` that connection slots of this server carry.
     pub number: u32,
     /// `QS_SrvMaxConnClose` in connections.
@@ -148,7 +152,9 @@ unsafe extern "C" fn take_arguments(parms: *mut ffi::cmd_parms, location: *mut c
                 None => return c"mod_qos: this section has no configuration record".as_ptr(),
             }
         };
-        match apply(directive, &mut target, &arguments) {
+        let applied = apply(directive, &mut target, &arguments);
+        note_features(&target);
+        match applied {
             Ok(Outcome::Taken) => null(),
             Ok(Outcome::Warn(text)) => {
                 log::server(parms.server, log::Level::Warning, || format!("mod_qos(009): {} {text}", directive.name()));
@@ -157,6 +163,25 @@ unsafe extern "C" fn take_arguments(parms: *mut ffi::cmd_parms, location: *mut c
             Err(wrong) => pool.string(wrong.to_string().as_bytes()),
         }
     })
+}
+
+fn note_features(target: &Target<'_>) {
+    match target {
+        Target::Server(server) => {
+            for (used, feature) in [
+                (server.log_env == Some(true), feature::LOG_ENV),
+                (!server.off_events.is_empty(), feature::RATE_OFF_EVENTS),
+                (server.max_connections.is_some(), feature::MAX_CONNECTIONS),
+                (server.close_limit.is_some(), feature::CLOSE_LIMIT),
+            ] {
+                if used {
+                    feature::add(feature);
+                }
+            }
+        }
+        Target::Location(location) if !location.off_events.is_empty() => feature::add(feature::RATE_OFF_EVENTS),
+        Target::Location(_) => (),
+    }
 }
 
 /// A record for the main server or for a virtual host that has a directive of the module.

@@ -24,10 +24,19 @@ pub unsafe extern "C" fn filter(
     block: ffi::apr_read_type_e,
     bytes: ffi::apr_off_t,
 ) -> ffi::apr_status_t {
+    // SAFETY: httpd calls the filter with itself; the context was given when it was added. Nothing here can panic.
+    unsafe {
+        let slot = (*filter).ctx.cast::<ConnectionRecord>().as_ref().and_then(|record| record.slot);
+        let head = slot.is_none_or(|slot| State(slot.state.load(Ordering::Acquire)).phase() == Phase::Head);
+        if head {
+            // Most calls: one for each line of a request head.
+            return ffi::ap_get_brigade((*filter).next, bb, mode, block, bytes);
+        }
+    }
     guard("qos-in-filter", ffi::APR_EGENERAL as ffi::apr_status_t, || {
         // SAFETY: httpd calls the filter with itself; the context was given when it was added.
         let (next, record) = unsafe { ((*filter).next, (*filter).ctx.cast::<ConnectionRecord>().as_ref()) };
-        let slot = record.and_then(ConnectionRecord::slot);
+        let slot = record.and_then(|record| record.slot);
         let before = slot.map_or(State(0), |slot| State(slot.state.load(Ordering::Acquire)));
         let waits = block == ffi::APR_BLOCK_READ && before.phase() == Phase::Active;
         if let (true, Some(record)) = (waits, record) {

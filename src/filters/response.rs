@@ -40,7 +40,7 @@ pub unsafe extern "C" fn filter(filter: *mut ffi::ap_filter_t, bb: *mut ffi::apr
 fn close_when_crowded(request: Request<'_>, record: &ConnectionRecord, connection: crate::httpd::connection::Connection<'_>) {
     let limit = server_record(request).and_then(|server| server.derived()).and_then(|derived| derived.close_limit);
     let (Some(limit), Some(runtime), Some(owner)) = (limit, runtime(), record.server.and_then(|server| server.derived())) else { return };
-    let connections = runtime.region.count(runtime.region.key(owner.domain, &[0; 16]));
+    let connections = runtime.region.count(owner.key);
     if connections <= limit {
         return;
     }

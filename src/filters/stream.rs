@@ -28,7 +28,7 @@ pub unsafe extern "C" fn input(
     guard("qos-in-filter-stream", ffi::APR_EGENERAL as ffi::apr_status_t, || {
         // SAFETY: httpd calls the filter with itself.
         let (next, record) = unsafe { ((*filter).next, connection_of(filter).and_then(|connection| ConnectionRecord::of(connection))) };
-        let active = |record: &&ConnectionRecord| record.slot().is_some_and(|slot| State(slot.state.load(Ordering::Acquire)).phase() == Phase::Active);
+        let active = |record: &&ConnectionRecord| record.slot.is_some_and(|slot| State(slot.state.load(Ordering::Acquire)).phase() == Phase::Active);
         let waits = record.filter(|_| block == ffi::APR_BLOCK_READ).filter(active);
         if let Some(record) = waits {
             record.step(State::read_begins);
@@ -48,7 +48,7 @@ pub unsafe extern "C" fn output(filter: *mut ffi::ap_filter_t, bb: *mut ffi::apr
     guard("qos-out-filter-stream", ffi::APR_EGENERAL as ffi::apr_status_t, || {
         // SAFETY: httpd calls the filter with itself and its brigade.
         let (record, content) = unsafe { (connection_of(filter).and_then(|connection| ConnectionRecord::of(connection)), brigade::content(bb)) };
-        if let Some(local) = record.and_then(ConnectionRecord::local) {
+        if let Some(local) = record.and_then(|record| record.local) {
             local.handed_on.fetch_add(content.bytes, Ordering::Relaxed);
         }
         // SAFETY: as above.

@@ -6,12 +6,15 @@ use crate::config::location;
 use crate::httpd::ffi;
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
-use crate::runtime::{ConnectionRecord, flag};
+use crate::runtime::{ConnectionRecord, feature, flag};
 use qos_core::config::LocationConfig;
 use std::ffi::c_int;
 
 /// The hook.
 pub unsafe extern "C" fn fixups(r: *mut ffi::request_rec) -> c_int {
+    if !feature::any(feature::LOG_ENV | feature::RATE_OFF_EVENTS) {
+        return ffi::DECLINED;
+    }
     guard("fixups", ffi::DECLINED, || {
         // SAFETY: httpd passes the request.
         if let Some(request) = unsafe { Request::new(r) } {
@@ -24,6 +27,12 @@ pub unsafe extern "C" fn fixups(r: *mut ffi::request_rec) -> c_int {
 
 /// `QS_SrvMinDataRateOffEvent`: a variable that is set ends the monitoring of the connection for good (W38).
 pub fn switch_rate_off(request: Request<'_>) {
+    if feature::any(feature::RATE_OFF_EVENTS) {
+        check_events(request);
+    }
+}
+
+fn check_events(request: Request<'_>) {
     let Some(server) = server_record(request) else { return };
     let none = LocationConfig::default();
     let place = location(request).unwrap_or(&none);

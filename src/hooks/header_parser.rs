@@ -7,7 +7,7 @@ use crate::filters;
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
 use crate::httpd::{ffi, log};
-use crate::runtime::{ConnectionRecord, runtime};
+use crate::runtime::{ConnectionRecord, feature, runtime};
 use qos_core::body::{self, Verdict};
 use qos_core::message;
 use std::ffi::c_int;
@@ -23,6 +23,9 @@ pub unsafe extern "C" fn main(r: *mut ffi::request_rec) -> c_int {
 }
 
 fn marker(r: *mut ffi::request_rec, text: &'static str) -> c_int {
+    if !feature::any(feature::LOG_ENV) {
+        return ffi::DECLINED;
+    }
     guard("header_parser", ffi::DECLINED, || {
         // SAFETY: httpd passes the request.
         if let Some(request) = unsafe { Request::new(r) } {
@@ -100,6 +103,13 @@ pub fn unique_id(request: Request<'_>) -> String {
 
 /// `QS_LogEnv`: all variables, newest first, then the unique id (210).
 pub fn log_env(request: Request<'_>, phase: &'static str) {
+    if feature::any(feature::LOG_ENV) {
+        write_env(request, phase);
+    }
+}
+
+#[cold]
+fn write_env(request: Request<'_>, phase: &'static str) {
     if !server_record(request).is_some_and(|record| record.config.log_env == Some(true)) {
         return;
     }

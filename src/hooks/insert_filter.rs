@@ -6,6 +6,7 @@ use crate::filters;
 use crate::httpd::ffi;
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
+use crate::runtime::feature;
 
 /// Regular responses.
 pub unsafe extern "C" fn insert_filter(r: *mut ffi::request_rec) {
@@ -18,11 +19,14 @@ pub unsafe extern "C" fn insert_error_filter(r: *mut ffi::request_rec) {
 }
 
 fn add(r: *mut ffi::request_rec) {
+    if !feature::any(feature::CLOSE_LIMIT | feature::RATE_OFF_EVENTS) {
+        return;
+    }
     guard("insert_filter", (), || {
         // SAFETY: httpd passes the request.
         let Some(request) = (unsafe { Request::new(r) }) else { return };
         let needed = server_record(request).is_some_and(|record| record.config.close_limit.is_some() || !record.config.off_events.is_empty())
-            || location(request).is_some_and(|location| !location.off_events.is_empty());
+            || feature::any(feature::RATE_OFF_EVENTS) && location(request).is_some_and(|location| !location.off_events.is_empty());
         if needed {
             filters::add_response_filter(request);
         }

@@ -7,7 +7,7 @@ use crate::httpd::connection::Connection;
 use crate::httpd::ffi;
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
-use crate::runtime::{ConnectionRecord, runtime};
+use crate::runtime::{ConnectionRecord, feature, runtime};
 use qos_core::letters::Letters;
 use std::ffi::{CStr, c_int};
 use std::sync::atomic::Ordering;
@@ -35,10 +35,13 @@ pub unsafe extern "C" fn log_transaction(r: *mut ffi::request_rec) -> c_int {
 
 /// `mod_qos_con` and `mod_qos_ev`, on each request of a redirect chain (request-event.md W01).
 fn variables(request: Request<'_>, record: &ConnectionRecord, letters: Letters) {
-    let with_limit = server_record(request).is_some_and(|server| server.config.max_connections.is_some());
+    if letters.is_empty() && record.letters.is_empty() && !feature::any(feature::MAX_CONNECTIONS) {
+        return;
+    }
+    let with_limit = feature::any(feature::MAX_CONNECTIONS) && server_record(request).is_some_and(|server| server.config.max_connections.is_some());
     let connections = match (with_limit, runtime(), record.server.and_then(|server| server.derived())) {
         (true, Some(runtime), Some(derived)) => {
-            let count = runtime.region.count(runtime.region.key(derived.domain, &[0; 16]));
+            let count = runtime.region.count(derived.key);
             Some(request.pool().string(count.to_string().as_bytes()))
         }
         _ => None,
@@ -64,14 +67,14 @@ fn variables(request: Request<'_>, record: &ConnectionRecord, letters: Letters) 
 /// The connection goes to keep-alive or to its end.
 fn ended(request: Request<'_>, connection: Connection<'_>, record: &ConnectionRecord) {
     let kept_alive = connection.is_stream() || connection.is_kept_alive();
-    if let Some(local) = record.local() {
+    if let Some(local) = record.local {
         let timeout = u32::try_from(request.keep_alive_ms()).unwrap_or(u32::MAX);
         if local.keep_alive_ms.load(Ordering::Relaxed) != timeout {
             local.keep_alive_ms.store(timeout, Ordering::Relaxed);
         }
     }
     record.step(|state| state.request_ends(kept_alive));
-    if let Some(slot) = record.slot() {
+    if let Some(slot) = record.slot {
         slot.requests.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -177,6 +177,7 @@ fn derive(region: &Region, main: *mut ffi::server_rec, max_clients: u32) {
         let domain = if own && server != main { domain(server) } else { main_domain };
         record.derive(Derived {
             domain,
+            key: region.key(domain, &[0; 16]),
             number: (domain & u64::from(u32::MAX)) as u32,
             close_limit: record.config.close_limit.map(|limit| limit.connections(max_clients)),
         });

@@ -7,7 +7,7 @@ use crate::httpd::connection::{self, Connection};
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
 use crate::httpd::{ffi, socket};
-use crate::runtime::{ConnectionRecord, Runtime, announced, child, flag, runtime};
+use crate::runtime::{ConnectionRecord, Runtime, announced, child, feature, flag, runtime};
 use qos_core::admission::{Counts, Refusal, per_ip};
 use qos_core::phase::State;
 use qos_shm::Holding;
@@ -44,6 +44,9 @@ pub unsafe extern "C" fn before_setenvif(r: *mut ffi::request_rec) -> c_int {
 
 /// After mod_setenvif.
 pub unsafe extern "C" fn after_setenvif(r: *mut ffi::request_rec) -> c_int {
+    if !feature::any(feature::LOG_ENV) {
+        return ffi::DECLINED;
+    }
     guard("post_read_request", ffi::DECLINED, || {
         // SAFETY: httpd passes the request.
         if let Some(request) = unsafe { Request::new(r) } {
@@ -56,14 +59,14 @@ pub unsafe extern "C" fn after_setenvif(r: *mut ffi::request_rec) -> c_int {
 /// The connection's numbers as variables of the request; with HTTP/2 those of the master (W08).
 fn variables(request: Request<'_>, connection: Connection<'_>, record: &ConnectionRecord) {
     if !record.all_connections.is_null() {
-        request.set_variable(c"QS_SrvConn", record.server_connections);
-        request.set_variable(c"QS_AllConn", record.all_connections);
+        request.add_variable(c"QS_SrvConn", record.server_connections);
+        request.add_variable(c"QS_AllConn", record.all_connections);
     }
     let address_connections = record.address_connections.load(Ordering::Acquire);
     if !address_connections.is_null() {
-        request.set_variable(c"QS_IPConn", address_connections);
+        request.add_variable(c"QS_IPConn", address_connections);
     }
-    request.set_variable(c"QS_ConnectionId", connection_id(request, record, connection.master().id()));
+    request.add_variable(c"QS_ConnectionId", connection_id(request, record, connection.master().id()));
 }
 
 /// The first request of a connection whose client the PROXY protocol announces: only now its
@@ -76,8 +79,8 @@ fn announce(request: Request<'_>, connection: Connection<'_>, record: &Connectio
     let derived = server.derived()?;
     // SAFETY: an address of the request.
     let client = unsafe { connection::address(request.client_address()) };
-    record.slot()?.set_address(&client.octets());
-    if let Some(local) = record.local() {
+    record.slot?.set_address(&client.octets());
+    if let Some(local) = record.local {
         if let Some(watched) = local.watched.lock().as_mut() {
             watched.address = client;
         }
@@ -113,7 +116,7 @@ fn announce(request: Request<'_>, connection: Connection<'_>, record: &Connectio
     record.flag(flag::CUT);
     if connection.is_stream() {
         // The master belongs to another thread: its socket is shut down, it sees the end by itself.
-        if let Some(local) = record.local() {
+        if let Some(local) = record.local {
             if let Some(watched) = *local.watched.lock() {
                 socket::cut(watched.fd);
             }

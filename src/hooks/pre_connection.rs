@@ -45,8 +45,11 @@ fn admit(connection: Connection<'_>, fd: Option<i32>, runtime: &'static Runtime)
     let now = clock::monotonic_ms();
     let id = child().and_then(|state| state.child.open(&peer.octets(), derived.number, now));
     let excluded = !awaited && server.config.exclude.contains(peer);
+    let state = child();
     let record = connection.pool().place(ConnectionRecord {
         id,
+        slot: state.zip(id).and_then(|(state, id)| state.child.slot(id)),
+        local: state.zip(id).and_then(|(state, id)| state.local(state.child.local_index(id))),
         server: Some(server),
         peer,
         server_connections: null(),
@@ -63,7 +66,7 @@ fn admit(connection: Connection<'_>, fd: Option<i32>, runtime: &'static Runtime)
     connection.pool().on_clear(record.cast(), connection_ends);
     // SAFETY: just placed; nobody else knows it yet.
     let record = unsafe { &mut *record };
-    let (Some(state), Some(id)) = (child(), id) else {
+    let (Some(state), Some(id)) = (state, id) else {
         table_full(runtime, "connection");
         return ffi::DECLINED;
     };
@@ -76,7 +79,7 @@ fn admit(connection: Connection<'_>, fd: Option<i32>, runtime: &'static Runtime)
         record.flag(flag::TLS);
     }
 
-    let server_key = runtime.region.key(derived.domain, &[0; 16]);
+    let server_key = derived.key;
     let address_key = runtime.region.key(derived.domain, &peer.octets());
     let all = state.child.enter(id, Holding::All, runtime.all);
     let on_server = state.child.enter(id, Holding::Server, server_key);
@@ -142,7 +145,7 @@ pub fn publish_address_count(connection: Connection<'_>, record: &ConnectionReco
 
 /// Hands the socket to the watcher.
 fn watch(connection: Connection<'_>, fd: Option<i32>, record: &ConnectionRecord, runtime: &Runtime, address: Address) {
-    let (Some(fd), Some(local)) = (fd, record.local()) else { return };
+    let (Some(fd), Some(local)) = (fd, record.local) else { return };
     let demanded = runtime.rate.is_some() && record.server.is_some_and(|server| !server.config.data_rate_off);
     local.keep_alive_ms.store(0, Ordering::Relaxed);
     local.handed_on.store(0, Ordering::Relaxed);
@@ -151,7 +154,7 @@ fn watch(connection: Connection<'_>, fd: Option<i32>, record: &ConnectionRecord,
 
 /// Takes the socket back: from now on it may be closed.
 fn unwatch(record: &ConnectionRecord) {
-    if let Some(local) = record.local() {
+    if let Some(local) = record.local {
         *local.watched.lock() = None;
     }
 }

@@ -134,6 +134,12 @@ impl<'a> Request<'a> {
         unsafe { ffi::apr_table_setn(self.get().subprocess_env, name.as_ptr(), value) };
     }
 
+    /// Adds a variable that nobody has set yet: cheaper than looking for an old value.
+    pub fn add_variable(self, name: &'static CStr, value: *const c_char) {
+        // SAFETY: as for `set_variable`.
+        unsafe { ffi::apr_table_addn(self.get().subprocess_env, name.as_ptr(), value) };
+    }
+
     /// Sets a note to a string that lives as long as the request.
     pub fn set_note(self, name: &'static CStr, value: *const c_char) {
         // SAFETY: as for variables.
