@@ -6,11 +6,13 @@ mod connection;
 mod directive;
 mod general;
 mod rate;
+mod reference;
 mod request_body;
 mod types;
 mod value;
 
 pub use directive::{Argument, Directive, Outcome, Scope, Target, apply, find};
+pub use reference::reference;
 pub use types::{CloseLimit, LocationConfig, OffEvent, RateKind, RateRule, SampleRate, ServerConfig};
 pub use value::{Expected, Wrong};
 
