@@ -109,6 +109,11 @@ struct Outbound {
 }
 
 impl Outbound {
+    /// When the window can be judged: at its end, but not before the time that is paid for is over.
+    fn judged_at(&self, window_ms: u64) -> u64 {
+        self.start.at.saturating_add(window_ms).max(self.paid_until)
+    }
+
     /// Every byte taken pays for the time in which it had to be taken at the latest.
     fn pay(&mut self, now: u64, acked: u64, required: u32) {
         let taken = acked.saturating_sub(self.seen);
@@ -129,8 +134,7 @@ pub struct Watch {
     /// Bytes taken when nothing was outstanding last.
     settled: u64,
     keep_since: u64,
-    /// Start of the oldest window that runs, else the last sample.
-    opened: u64,
+    sampled: u64,
     next: u64,
     quiet: u32,
     violations: u32,
@@ -146,7 +150,7 @@ impl Watch {
             outbound: None,
             settled: 0,
             keep_since: started_ms,
-            opened: started_ms,
+            sampled: started_ms,
             next: 0,
             quiet: 0,
             violations: 0,
@@ -156,7 +160,16 @@ impl Watch {
     /// Whether a sample is needed now: decided without a system call.
     #[must_use]
     pub fn due(&self, now_ms: u64, state: State, window_ms: u64) -> bool {
-        state.sequence() != self.sequence || now_ms >= self.next || now_ms >= self.opened.saturating_add(window_ms)
+        if state.sequence() != self.sequence || now_ms >= self.next {
+            return true;
+        }
+        // A window that was begun under a longer one may end earlier.
+        let inbound = self.inbound.map(|mark| mark.at.saturating_add(window_ms));
+        let outbound = self.outbound.map(|out| out.judged_at(window_ms));
+        match (inbound, outbound) {
+            (None, None) => now_ms >= self.sampled.saturating_add(window_ms),
+            (inbound, outbound) => inbound.into_iter().chain(outbound).any(|end| now_ms >= end),
+        }
     }
 
     /// Takes a sample in; says whether the client was too slow.
@@ -165,8 +178,7 @@ impl Watch {
         let window = terms.window_ms.max(4 * sample.rtt_ms).min(terms.normal_window_ms.max(terms.window_ms));
         let slow =
             self.judge_inbound(sample, terms, window).or_else(|| self.judge_outbound(sample, terms, window)).or_else(|| self.judge_keep_alive(sample, terms));
-        let starts = [self.inbound.map(|mark| mark.at), self.outbound.map(|out| out.start.at)];
-        self.opened = starts.into_iter().flatten().min().unwrap_or(sample.now_ms);
+        self.sampled = sample.now_ms;
         self.next = self.next_sample(sample, terms);
         match slow {
             Some((direction, rate)) => {
@@ -261,14 +273,14 @@ impl Watch {
     fn next_sample(&mut self, sample: &Sample, terms: &Terms) -> u64 {
         let now = sample.now_ms;
         let normal = terms.normal_window_ms;
-        let ends = [self.inbound.map(|mark| mark.at + JUDGED_AFTER_MS), self.outbound.map(|out| out.start.at)];
-        let first_end = ends.into_iter().flatten().map(|start| start.saturating_add(normal)).min();
+        let inbound = self.inbound.map(|mark| mark.at + normal + JUDGED_AFTER_MS);
+        let outbound = self.outbound.map(|out| out.judged_at(normal));
+        let first_end = inbound.into_iter().chain(outbound).min();
         match (first_end, sample.state.phase()) {
-            (Some(end), Phase::Head) => end,
-            (end, Phase::Active) => {
-                self.quiet = if end.is_some() { 0 } else { self.quiet.saturating_add(1) };
-                let every = if self.quiet > 3 { ACTIVE_EVERY_MAX_MS } else { ACTIVE_EVERY_MS };
-                end.unwrap_or(u64::MAX).min(now + every)
+            (Some(end), Phase::Head | Phase::Active) => end,
+            (None, Phase::Active) => {
+                self.quiet = self.quiet.saturating_add(1);
+                now + if self.quiet > 3 { ACTIVE_EVERY_MAX_MS } else { ACTIVE_EVERY_MS }
             }
             (end, _) => end.unwrap_or(u64::MAX).min(now + normal),
         }
