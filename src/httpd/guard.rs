@@ -26,7 +26,8 @@ pub fn guard<T>(hook: &'static str, neutral: T, entry: impl FnOnce() -> T) -> T 
 /// Remembers where a panic happened instead of printing it. Called once when the module is loaded.
 pub fn install() {
     std::panic::set_hook(Box::new(|info| {
-        let message = info.payload_as_str().unwrap_or("no message");
+        let payload = info.payload();
+        let message = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         *WHERE.lock() = format!("{place}: {message}");
     }));
