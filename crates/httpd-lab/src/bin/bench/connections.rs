@@ -1,0 +1,97 @@
+//! Connections per second when every client is new, and the CPU time that the server spends on each.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use httpd_lab::{Module, Mpm, Server};
+
+use crate::load::{Load, Served};
+use crate::options::Options;
+use crate::table::{Bar, Cells, Table, grouped, median};
+use crate::usage;
+use crate::variant::{self, RUN_CONF};
+
+/// Source addresses of one round: as many as the configured `QS_ClientEntries`.
+const ADDRESSES: u32 = 100_000;
+
+/// One round of one variant.
+struct Round {
+    served: Served,
+    /// CPU time of the server, and of this process, which is the client.
+    server: Duration,
+    client: Duration,
+}
+
+impl Round {
+    fn per_second(&self) -> f64 {
+        f64::from(self.served.served) / self.served.lasted.as_secs_f64()
+    }
+
+    fn server_us(&self) -> f64 {
+        self.server.as_secs_f64() * 1e6 / f64::from(self.served.served.max(1))
+    }
+}
+
+pub fn measure(options: &Options) {
+    let (rounds, total) = options.pick((5, ADDRESSES), (3, 20_000));
+    let servers: Vec<(Module, Server)> = options.modules.iter().map(|m| (*m, server(*m))).collect();
+    let mut seen: Vec<(Module, Vec<Round>)> = options.modules.iter().map(|m| (*m, Vec::new())).collect();
+    let mut first = Ipv4Addr::new(127, 16, 0, 1);
+    for (_, server) in &servers {
+        Load { addr: server.addr(), first, total: 2000, concurrent: 64 }.run();
+    }
+    for round in 0..rounds {
+        // In turn, and beginning with another one each time: what disturbs the machine disturbs all.
+        for k in 0..servers.len() {
+            let k = (k + round) % servers.len();
+            seen[k].1.push(run(&servers[k].1, first, total));
+            first = Ipv4Addr::from_bits(first.to_bits() + total);
+        }
+    }
+    print(&seen, total);
+}
+
+fn server(module: Module) -> Server {
+    Server::builder().module(module).mpm(Mpm::Event).workers(256).processes(4).log_level("warn").config(RUN_CONF).start()
+}
+
+fn run(server: &Server, first: Ipv4Addr, total: u32) -> Round {
+    let pids = server.children();
+    let (server_before, client_before) = (usage::of_processes(&pids), usage::of_self());
+    let served = Load { addr: server.addr(), first, total, concurrent: 64 }.run();
+    let (server_after, client_after) = (usage::of_processes(&pids), usage::of_self());
+    Round { served, server: server_after.saturating_sub(server_before), client: client_after.saturating_sub(client_before) }
+}
+
+fn print(seen: &[(Module, Vec<Round>)], total: u32) {
+    let of = |figure: &dyn Fn(&Round) -> f64| -> Cells {
+        let middle = |rounds: &[Round]| median(rounds.iter().map(figure).collect());
+        seen.iter().map(|(module, rounds)| (*module, middle(rounds))).collect()
+    };
+    let rounds = seen.first().map_or(0, |(_, r)| r.len());
+    let title = format!("Connections from {} different addresses, packaging/run.conf, event (median of {rounds} rounds in turn)", grouped(f64::from(total), 0));
+    let mut table = Table::of_variants(&title, "");
+    table.compare("connections per second", &of(&Round::per_second), 0, Some(Bar::AtLeast(0.95)));
+    table.compare("server CPU time per connection, microseconds", &of(&Round::server_us), 1, None);
+    let busy = |time: Duration, served: &Served| 100.0 * time.as_secs_f64() / served.lasted.as_secs_f64();
+    table.compare("server CPU use, % of a core", &of(&|r| busy(r.server, &r.served)), 0, None);
+    table.compare("client CPU use, % of a core", &of(&|r| busy(r.client, &r.served)), 0, None);
+    table.compare("connections that failed", &of(&|r| f64::from(r.served.failed)), 0, None);
+    table.print();
+    let paired = paired(seen);
+    if !paired.is_empty() {
+        let shown: Vec<String> = paired.iter().map(|r| format!("{r:.3}")).collect();
+        println!("\nOurs / no module, round by round: {} (median {:.3}).", shown.join(", "), median(paired));
+    }
+    for (module, rounds) in seen {
+        let all: Vec<String> = rounds.iter().map(|r| format!("{} ({:.1})", grouped(r.per_second(), 0), r.server_us())).collect();
+        println!("{}: {} connections/s (microseconds).", variant::name(*module), all.join(", "));
+    }
+}
+
+/// Connections per second of ours to those without a module, of the same round.
+fn paired(seen: &[(Module, Vec<Round>)]) -> Vec<f64> {
+    let of = |module| seen.iter().find(|(m, _)| *m == module).map(|(_, rounds)| rounds);
+    let Some((ours, none)) = of(Module::Ours).zip(of(Module::None)) else { return Vec::new() };
+    ours.iter().zip(none).map(|(a, b)| a.per_second() / b.per_second()).collect()
+}
