@@ -148,7 +148,7 @@ fn run(module: Module, mpm: Mpm, kind: &Kind) -> Outcome {
     // slowhttptest itself asks now and then whether the service is there, by one connection.
     let own = usize::from(matches!(kind.how, How::Slowhttptest(_)));
     loop {
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(200));
         let now = start.elapsed();
         if attackers_held(&server) > own {
             (came, last_seen) = (true, now);
