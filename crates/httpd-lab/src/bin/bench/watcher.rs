@@ -58,7 +58,8 @@ fn server(module: Module, connections: usize) -> Server {
     const THREADS: u32 = 64;
     let config = variant::run_conf_without(&["MaxClients", "QS_SrvMaxConnClose"]);
     let factor = connections.div_ceil(THREADS as usize) * 3 / 2;
-    let more = format!("AsyncRequestWorkerFactor {factor}\nKeepAliveTimeout 600\nTimeout 600\nSendBufferSize 16384\nListenBacklog 2048");
+    // From a mapped file httpd sends 64 KB at a time, and a worker waits with each client; with sendfile none waits.
+    let more = format!("EnableMMAP Off\nEnableSendfile On\nAsyncRequestWorkerFactor {factor}\nKeepAliveTimeout 600\nTimeout 600\nSendBufferSize 16384\nListenBacklog 2048");
     // A child that has held thousands of idle connections crashes while it ends, also without a
     // module; `sample` sees to it that none crashes before.
     let builder = Server::builder().module(module).mpm(Mpm::Event).workers(THREADS).processes(1).expect_crashes();
@@ -93,40 +94,59 @@ fn idle(server: &Server, i: usize) -> RawClient {
 fn with_downloads(server: &Server, connections: usize, time: Duration) -> Cost {
     // Each is looked at once in a round.
     const ROUND: Duration = Duration::from_secs(2);
-    let mut clients: Vec<TcpStream> = Vec::with_capacity(connections);
-    let (stop, mut ended) = (AtomicBool::new(false), 0);
-    for i in 0..connections {
-        clients.push(download(server, i).expect("connect"));
-    }
+    let mut takers: Vec<Taker> = (0..connections).map(|i| Taker::new(download(server, i).expect("connect"))).collect();
+    let (stop, began) = (AtomicBool::new(false), Instant::now());
     let mut cost = None;
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
-            let mut open = vec![true; clients.len()];
-            let mut buffer = [0; 8192];
             while !stop.load(Ordering::Relaxed) {
                 let start = Instant::now();
-                for (i, client) in clients.iter().enumerate().filter(|(i, _)| open[*i]).map(|(i, c)| (i, c)).collect::<Vec<_>>() {
-                    let mut client: &TcpStream = client;
-                    open[i] = match client.read(&mut buffer) {
-                        Ok(n) => n > 0,
-                        Err(e) => e.kind() == std::io::ErrorKind::WouldBlock,
-                    };
-                    let due = ROUND.mul_f64((i + 1) as f64 / clients.len() as f64);
+                for (i, taker) in takers.iter_mut().enumerate() {
+                    taker.turn();
                     if i % 64 == 0 {
+                        let due = ROUND.mul_f64(i as f64 / connections as f64);
                         std::thread::sleep(due.saturating_sub(start.elapsed()));
                     }
                 }
                 std::thread::sleep(ROUND.saturating_sub(start.elapsed()));
             }
-            open.iter().filter(|open| !**open).count()
         });
         // The first window of each shall have ended.
         std::thread::sleep(Duration::from_secs(5));
         cost = Some(sample(server, time, || 0));
         stop.store(true, Ordering::Relaxed);
-        ended = reader.join().expect("the reader");
+        reader.join().expect("the reader");
     });
-    Cost { open: connections - ended, ..cost.expect("measured") }
+    let lasted = began.elapsed().as_secs_f64();
+    let rate = takers.iter().map(|t| t.taken).sum::<usize>() as f64 / lasted / connections as f64;
+    eprintln!("watcher: each connection took {rate:.0} bytes/s");
+    Cost { open: takers.iter().filter(|t| t.open).count(), ..cost.expect("measured") }
+}
+
+/// A client that takes 8 KB of its response each time it is its turn.
+struct Taker {
+    stream: TcpStream,
+    open: bool,
+    taken: usize,
+}
+
+impl Taker {
+    fn new(stream: TcpStream) -> Self {
+        Self { stream, open: true, taken: 0 }
+    }
+
+    fn turn(&mut self) {
+        if !self.open {
+            return;
+        }
+        match self.stream.read(&mut [0; 8192]) {
+            Ok(n) => {
+                self.open = n > 0;
+                self.taken += n;
+            }
+            Err(e) => self.open = e.kind() == std::io::ErrorKind::WouldBlock,
+        }
+    }
 }
 
 /// Asks for the large file; a small window and real segments keep what is under way small.
