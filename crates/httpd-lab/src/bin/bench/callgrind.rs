@@ -17,8 +17,18 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Counted {
     /// Instructions of the main thread, which in one process serves all requests.
     pub total: u64,
-    /// The same by function and object file.
-    pub functions: HashMap<(String, String), u64>,
+    /// The same by function.
+    pub functions: HashMap<String, Function>,
+}
+
+/// Instructions of one function.
+#[derive(Debug, Clone, Default)]
+pub struct Function {
+    /// The program or library that it is part of.
+    pub object: String,
+    pub own: u64,
+    /// With all that it calls.
+    pub inclusive: u64,
 }
 
 /// Runs httpd with the configuration of `server` (prefork), lets `visit` ask what it likes, and counts from start to
@@ -89,37 +99,48 @@ fn total(file: &Path) -> u64 {
     line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse().ok()).expect("a total in callgrind's file")
 }
 
-fn by_function(file: &Path) -> HashMap<(String, String), u64> {
-    let out = Command::new("callgrind_annotate").args(["--threshold=100", "--auto=no"]).arg(file).output().expect("callgrind_annotate");
-    let mut functions = HashMap::new();
-    for (name, count) in String::from_utf8_lossy(&out.stdout).lines().filter_map(annotated) {
-        *functions.entry(name).or_insert(0) += count;
+fn by_function(file: &Path) -> HashMap<String, Function> {
+    let mut functions: HashMap<String, Function> = HashMap::new();
+    for inclusive in ["no", "yes"] {
+        let mut command = Command::new("callgrind_annotate");
+        command.args(["--threshold=100", "--auto=no"]).arg(format!("--inclusive={inclusive}")).arg(file);
+        let out = command.output().expect("callgrind_annotate");
+        for (name, object, count) in String::from_utf8_lossy(&out.stdout).lines().filter_map(annotated) {
+            let function = functions.entry(name).or_default();
+            if inclusive == "yes" {
+                // What was compiled into it has lines of its own that are part of this one.
+                function.inclusive = function.inclusive.max(count);
+            } else {
+                function.own += count;
+            }
+            if let Some(object) = object {
+                function.object = object;
+            }
+        }
     }
     functions
 }
 
-/// ` 1,234 (5.6%)  path/file.c:function [object]`: function and object, and the count. What was compiled into a
-/// function from several files has several lines.
-fn annotated(line: &str) -> Option<((String, String), u64)> {
-    let line = line.trim();
-    let (count, rest) = line.split_once(' ')?;
+/// ` 1,234 (5.6%)  path/file.c:function [object]`: function, object, count. What was compiled into a function from
+/// several files has several lines, not all of them with the object.
+fn annotated(line: &str) -> Option<(String, Option<String>, u64)> {
+    let (count, rest) = line.trim().split_once(' ')?;
     let count = count.replace(',', "").parse().ok()?;
     let rest = rest.trim_start();
     let rest = if rest.starts_with('(') { rest.split_once(')')?.1.trim() } else { rest };
     let (place, object) = match rest.rsplit_once(" [") {
-        Some((place, object)) => (place, object.trim_end_matches(']')),
-        None => (rest, "?"),
+        Some((place, object)) => (place, Path::new(object.trim_end_matches(']')).file_name()),
+        None => (rest, None),
     };
-    let function = file_and_function(place)?;
-    let object = Path::new(object).file_name().map_or(object.into(), |n| n.to_string_lossy());
-    Some(((function.to_owned(), object.into_owned()), count))
+    Some((function(place)?.to_owned(), object.map(|o| o.to_string_lossy().into_owned()), count))
 }
 
 /// The function of `file:function`; Rust's names have colons of their own, always two.
-fn file_and_function(place: &str) -> Option<&str> {
+fn function(place: &str) -> Option<&str> {
     let bytes = place.as_bytes();
     let single = |i: &usize| bytes[*i] == b':' && bytes.get(i + 1) != Some(&b':') && (*i == 0 || bytes[i - 1] != b':');
     let at = (0..bytes.len()).find(single)?;
+    // Recursion is marked.
     Some(place[at + 1..].trim_end_matches("'2"))
 }
 
@@ -130,8 +151,8 @@ mod tests {
     #[test]
     fn lines_of_callgrind_annotate_are_understood() {
         let line = "  1,234 ( 5.60%)  src/hooks/mod.rs:mod_qos::hooks::run [/x/libmod_qos.so]";
-        assert_eq!(annotated(line), Some((("mod_qos::hooks::run".into(), "libmod_qos.so".into()), 1234)));
-        assert_eq!(annotated("10 (0.1%)  ???:memcpy [/lib/libc.so.6]").map(|f| f.0.0), Some("memcpy".into()));
+        assert_eq!(annotated(line), Some(("mod_qos::hooks::run".into(), Some("libmod_qos.so".into()), 1234)));
+        assert_eq!(annotated("10 (0.1%)  ???:memcpy").map(|f| f.0), Some("memcpy".into()));
         assert_eq!(annotated("Ir"), None);
     }
 }

@@ -14,7 +14,11 @@ use crate::variant::{self, RUN_CONF};
 /// Source addresses of one round: as many as the configured `QS_ClientEntries`.
 const ADDRESSES: u32 = 100_000;
 
+/// Slices of a round.
+const SLICES: u32 = 5;
+
 /// One round of one variant.
+#[derive(Default)]
 struct Round {
     served: Served,
     /// CPU time of the server, and of this process, which is the client.
@@ -23,6 +27,14 @@ struct Round {
 }
 
 impl Round {
+    fn add(&mut self, slice: &Self) {
+        self.served.served += slice.served.served;
+        self.served.failed += slice.served.failed;
+        self.served.lasted += slice.served.lasted;
+        self.server += slice.server;
+        self.client += slice.client;
+    }
+
     fn per_second(&self) -> f64 {
         f64::from(self.served.served) / self.served.lasted.as_secs_f64()
     }
@@ -41,12 +53,18 @@ pub fn measure(options: &Options) {
         Load { addr: server.addr(), first, total: 2000, concurrent: 64 }.run();
     }
     for round in 0..rounds {
-        // In turn, and beginning with another one each time: what disturbs the machine disturbs all.
-        for k in 0..servers.len() {
-            let k = (k + round) % servers.len();
-            seen[k].1.push(run(&servers[k].1, first, total));
-            first = Ipv4Addr::from_bits(first.to_bits() + total);
+        let mut sums: Vec<Round> = servers.iter().map(|_| Round::default()).collect();
+        // In slices, in turn, beginning with another one each time: what disturbs the machine disturbs all.
+        for slice in 0..SLICES {
+            for k in 0..servers.len() {
+                let k = (k + round + slice as usize) % servers.len();
+                sums[k].add(&run(&servers[k].1, first.to_bits() + slice * (total / SLICES), total / SLICES));
+            }
         }
+        for ((_, rounds), sum) in seen.iter_mut().zip(sums) {
+            rounds.push(sum);
+        }
+        first = Ipv4Addr::from_bits(first.to_bits() + total);
     }
     print(&seen, total);
 }
@@ -55,7 +73,8 @@ fn server(module: Module) -> Server {
     Server::builder().module(module).mpm(Mpm::Event).workers(256).processes(4).log_level("warn").config(RUN_CONF).start()
 }
 
-fn run(server: &Server, first: Ipv4Addr, total: u32) -> Round {
+fn run(server: &Server, first: u32, total: u32) -> Round {
+    let first = Ipv4Addr::from_bits(first);
     let pids = server.children();
     let (server_before, client_before) = (usage::of_processes(&pids), usage::of_self());
     let served = Load { addr: server.addr(), first, total, concurrent: 64 }.run();

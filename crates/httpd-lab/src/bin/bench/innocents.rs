@@ -52,7 +52,14 @@ impl Here {
 
 /// The clients of one server.
 pub struct Innocents {
-    clients: Vec<(&'static str, Ipv4Addr, Arc<Here>, JoinHandle<Result<(), String>>)>,
+    clients: Vec<Client>,
+}
+
+struct Client {
+    name: &'static str,
+    from: Ipv4Addr,
+    here: Arc<Here>,
+    thread: JoinHandle<Result<(), String>>,
 }
 
 /// Somebody who was cut.
@@ -70,19 +77,19 @@ impl Innocents {
     pub fn start(server: &Server, tls: bool) -> Self {
         let addr = if tls { server.tls_addr() } else { server.addr() };
         let clients: Vec<_> = KINDS.into_iter().map(|(name, from, visit)| begin(name, visit, Way { addr, tls, from })).collect();
-        wait_until(Duration::from_secs(10), || clients.iter().all(|c| c.2.served.load(Ordering::Relaxed)));
+        wait_until(Duration::from_secs(10), || clients.iter().all(|c| c.here.served.load(Ordering::Relaxed)));
         Self { clients }
     }
 
     /// Have all left, served or not?
     pub fn gone(&self) -> bool {
-        self.clients.iter().all(|c| c.3.is_finished())
+        self.clients.iter().all(|c| c.thread.is_finished())
     }
 
     /// Waits until they leave; those who were cut.
     pub fn finish(self, server: &Server) -> Vec<Cut> {
         let mut cut = Vec::new();
-        for (who, from, here, thread) in self.clients {
+        for Client { name: who, from, here, thread } in self.clients {
             here.leave.store(true, Ordering::Relaxed);
             let Err(what) = thread.join().expect("an innocent client") else { continue };
             let client = format!("c={from}");
@@ -93,13 +100,13 @@ impl Innocents {
     }
 }
 
-fn begin(name: &'static str, visit: Visit, way: Way) -> (&'static str, Ipv4Addr, Arc<Here>, JoinHandle<Result<(), String>>) {
+fn begin(name: &'static str, visit: Visit, way: Way) -> Client {
     let here = Arc::new(Here { served: AtomicBool::new(false), leave: AtomicBool::new(false), since: Instant::now() });
     let thread = std::thread::spawn({
         let here = here.clone();
         move || visit(way, &here).map_err(|what| format!("{what} after {:.1} s", here.since.elapsed().as_secs_f64()))
     });
-    (name, way.from, here, thread)
+    Client { name, from: way.from, here, thread }
 }
 
 impl Way {

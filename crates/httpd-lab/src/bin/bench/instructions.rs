@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use httpd_lab::{Module, Mpm, RawClient, Server};
 
-use crate::callgrind::{Counted, count};
+use crate::callgrind::{Counted, Function, count};
 use crate::options::Options;
 use crate::table::{Bar, Cells, Table, grouped};
 use crate::variant::{self, RUN_CONF};
@@ -80,26 +80,41 @@ fn visit(addr: SocketAddr, n: u32, extra: Extra) {
     }
 }
 
-/// The functions that run more often, or only, with our module: its own, and httpd's that it calls.
+/// Where the instructions are that a module adds: in its own functions, and in httpd's that it calls or makes run longer.
+/// Then each of our hooks with all that it calls.
 fn profile(counted: &[(Module, Vec<Counted>)], n: u32) {
     let of = |module| counted.iter().find(|(m, _)| *m == module).map(|(_, runs)| runs);
+    let added = |with: &[Counted], without: &[Counted], k: usize, figure: fn(&Function) -> u64| {
+        let per = |runs: &[Counted], name: &String| {
+            let at = |run: &Counted| run.functions.get(name).map_or(0.0, |f| figure(f) as f64);
+            (at(&runs[k + 1]) - at(&runs[0])) / f64::from(n)
+        };
+        let mut rows: Vec<(String, String, f64)> =
+            with[k + 1].functions.iter().map(|(name, f)| (name.clone(), f.object.clone(), per(with, name) - per(without, name))).collect();
+        rows.sort_by(|a, b| b.2.total_cmp(&a.2));
+        rows
+    };
     for module in [Module::Original, Module::Ours] {
         let Some((with, without)) = of(module).zip(of(Module::None)) else { continue };
         for (k, (_, name, _)) in KINDS.iter().enumerate() {
-            let per = |runs: &[Counted], f: &(String, String)| {
-                let at = |run: &Counted| run.functions.get(f).copied().unwrap_or(0) as f64;
-                (at(&runs[k + 1]) - at(&runs[0])) / f64::from(n)
-            };
-            let mut rows: Vec<(&(String, String), f64)> = with[k + 1].functions.keys().map(|f| (f, per(with, f) - per(without, f))).collect();
-            rows.sort_by(|a, b| b.1.total_cmp(&a.1));
-            let title = format!("Instructions that {} adds per {name}", variant::name(module));
-            let mut table = Table::new(&title, &["instructions", "function", "object"]);
-            for ((function, object), instructions) in rows.into_iter().take(15) {
-                table.row(vec![grouped(instructions, 0), shortened(function), object.clone()]);
+            let rows = added(with, without, k, |f| f.own);
+            print_functions(&format!("Instructions that {} adds per {name}: functions", variant::name(module)), rows);
+            let mut rows = added(with, without, k, |f| f.inclusive);
+            // A filter calls all filters below it.
+            rows.retain(|(name, _, _)| ["mod_qos::hooks::", "mod_qos::handlers::"].iter().any(|start| name.starts_with(start)));
+            if !rows.is_empty() {
+                print_functions(&format!("Instructions that {} adds per {name}: hooks with what they call", variant::name(module)), rows);
             }
-            table.print();
         }
     }
+}
+
+fn print_functions(title: &str, rows: Vec<(String, String, f64)>) {
+    let mut table = Table::new(title, &["instructions", "function", "object"]);
+    for (function, object, instructions) in rows.into_iter().take(15) {
+        table.row(vec![grouped(instructions, 0), shortened(&function), object]);
+    }
+    table.print();
 }
 
 fn shortened(function: &str) -> String {

@@ -59,7 +59,9 @@ fn server(module: Module, connections: usize) -> Server {
     let config = variant::run_conf_without(&["MaxClients", "QS_SrvMaxConnClose"]);
     let factor = connections.div_ceil(THREADS as usize) * 3 / 2;
     // From a mapped file httpd sends 64 KB at a time, and a worker waits with each client; with sendfile none waits.
-    let more = format!("EnableMMAP Off\nEnableSendfile On\nAsyncRequestWorkerFactor {factor}\nKeepAliveTimeout 600\nTimeout 600\nSendBufferSize 16384\nListenBacklog 2048");
+    let more = format!(
+        "EnableMMAP Off\nEnableSendfile On\nAsyncRequestWorkerFactor {factor}\nKeepAliveTimeout 600\nTimeout 600\nSendBufferSize 16384\nListenBacklog 2048"
+    );
     // A child that has held thousands of idle connections crashes while it ends, also without a
     // module; `sample` sees to it that none crashes before.
     let builder = Server::builder().module(module).mpm(Mpm::Event).workers(THREADS).processes(1).expect_crashes();
@@ -77,7 +79,15 @@ fn run(module: Module, state: State, connections: usize, time: Duration) -> Cost
         State::Responses => with_downloads(&server, connections, time),
     };
     wait_until(Duration::from_secs(30), || server.open_connections() == 0);
+    let cut = server.count_log("mod_qos(034)");
+    if cut > 0 {
+        eprintln!("watcher: {} found {cut} of these clients too slow, first: {}", variant::name(module), first_line(&server, "mod_qos(034)"));
+    }
     cost
+}
+
+fn first_line(server: &Server, text: &str) -> String {
+    server.error_log().lines().find(|line| line.contains(text)).unwrap_or_default().to_owned()
 }
 
 /// Each from an address of its own.
