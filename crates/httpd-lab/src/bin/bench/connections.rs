@@ -39,6 +39,11 @@ impl Round {
         f64::from(self.served.served) / self.served.lasted.as_secs_f64()
     }
 
+    /// Percent of a core.
+    fn busy(&self, time: Duration) -> f64 {
+        100.0 * time.as_secs_f64() / self.served.lasted.as_secs_f64()
+    }
+
     fn server_us(&self) -> f64 {
         self.server.as_secs_f64() * 1e6 / f64::from(self.served.served.max(1))
     }
@@ -83,34 +88,33 @@ fn run(server: &Server, first: u32, total: u32) -> Round {
 }
 
 fn print(seen: &[(Module, Vec<Round>)], total: u32) {
-    let of = |figure: &dyn Fn(&Round) -> f64| -> Cells {
-        let middle = |rounds: &[Round]| median(rounds.iter().map(figure).collect());
-        seen.iter().map(|(module, rounds)| (*module, middle(rounds))).collect()
-    };
     let rounds = seen.first().map_or(0, |(_, r)| r.len());
-    let title = format!("Connections from {} different addresses, packaging/run.conf, event (median of {rounds} rounds in turn)", grouped(f64::from(total), 0));
+    let title = format!(
+        "Connections from {} different addresses, packaging/run.conf, event (medians of {rounds} rounds; ratios are medians of the rounds' ratios)",
+        grouped(f64::from(total), 0)
+    );
     let mut table = Table::of_variants(&title, "");
-    table.compare("connections per second", &of(&Round::per_second), 0, Some(Bar::AtLeast(0.95)));
-    table.compare("server CPU time per connection, microseconds", &of(&Round::server_us), 1, None);
-    let busy = |time: Duration, served: &Served| 100.0 * time.as_secs_f64() / served.lasted.as_secs_f64();
-    table.compare("server CPU use, % of a core", &of(&|r| busy(r.server, &r.served)), 0, None);
-    table.compare("client CPU use, % of a core", &of(&|r| busy(r.client, &r.served)), 0, None);
-    table.compare("connections that failed", &of(&|r| f64::from(r.served.failed)), 0, None);
+    let mut row = |what: &str, figure: &dyn Fn(&Round) -> f64, digits, bar| {
+        let cells: Cells = seen.iter().map(|(module, rounds)| (*module, median(rounds.iter().map(figure).collect()))).collect();
+        let ratios = seen.iter().map(|(module, _)| (*module, median(paired(seen, *module, figure)))).collect();
+        table.compare_by(what, &cells, &ratios, digits, bar);
+    };
+    row("connections per second", &Round::per_second, 0, Some(Bar::AtLeast(0.95)));
+    row("server CPU time per connection, microseconds", &Round::server_us, 1, None);
+    row("server CPU use, % of a core", &|r| r.busy(r.server), 0, None);
+    row("client CPU use, % of a core", &|r| r.busy(r.client), 0, None);
+    row("connections that failed", &|r| f64::from(r.served.failed), 0, None);
     table.print();
-    let paired = paired(seen);
-    if !paired.is_empty() {
-        let shown: Vec<String> = paired.iter().map(|r| format!("{r:.3}")).collect();
-        println!("\nOurs / no module, round by round: {} (median {:.3}).", shown.join(", "), median(paired));
-    }
+    println!();
     for (module, rounds) in seen {
         let all: Vec<String> = rounds.iter().map(|r| format!("{} ({:.1})", grouped(r.per_second(), 0), r.server_us())).collect();
-        println!("{}: {} connections/s (microseconds).", variant::name(*module), all.join(", "));
+        println!("{}, round by round: {} connections/s (microseconds).", variant::name(*module), all.join(", "));
     }
 }
 
-/// Connections per second of ours to those without a module, of the same round.
-fn paired(seen: &[(Module, Vec<Round>)]) -> Vec<f64> {
+/// A figure of each round of `module` in relation to that without a module in the same round.
+fn paired(seen: &[(Module, Vec<Round>)], module: Module, figure: &dyn Fn(&Round) -> f64) -> Vec<f64> {
     let of = |module| seen.iter().find(|(m, _)| *m == module).map(|(_, rounds)| rounds);
-    let Some((ours, none)) = of(Module::Ours).zip(of(Module::None)) else { return Vec::new() };
-    ours.iter().zip(none).map(|(a, b)| a.per_second() / b.per_second()).collect()
+    let Some((with, without)) = of(module).zip(of(Module::None)) else { return Vec::new() };
+    with.iter().zip(without).map(|(a, b)| figure(a) / figure(b)).collect()
 }

@@ -29,9 +29,17 @@ impl Table {
 
     /// A row of [`Table::of_variants`]; `bar` judges the ratio of ours to no module.
     pub fn compare(&mut self, what: &str, cells: &Cells, digits: usize, bar: Option<Bar>) {
-        let value = |module| cells.iter().find(|(m, _)| *m == module).map(|(_, v)| *v);
+        let base = cells.iter().find(|(m, _)| *m == Module::None).map_or(f64::NAN, |(_, v)| *v);
+        let ratios = cells.iter().map(|(module, v)| (*module, v / base)).collect();
+        self.compare_by(what, cells, &ratios, digits, bar);
+    }
+
+    /// The same with ratios that are not those of the values, such as medians of pairs.
+    pub fn compare_by(&mut self, what: &str, cells: &Cells, ratios: &Cells, digits: usize, bar: Option<Bar>) {
+        let of = |cells: &Cells, module| cells.iter().find(|(m, _)| *m == module).map(|(_, v)| *v);
+        let value = |module| of(cells, module);
         let show = |v: Option<f64>| v.map_or("n/a".into(), |v| grouped(v, digits));
-        let ratio = |module| value(module).zip(value(Module::None)).map(|(v, base)| v / base).filter(|r| r.is_finite());
+        let ratio = |module| of(ratios, module).filter(|r| r.is_finite());
         let shown = |r: Option<f64>| r.map_or("n/a".into(), |r| format!("{r:.3}"));
         let mut row = vec![what.to_owned()];
         row.extend(variant::ALL.map(|module| show(value(module))));
