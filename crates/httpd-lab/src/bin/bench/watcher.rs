@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use httpd_lab::{ConnectOptions, Module, Mpm, RawClient, Server, wait_until};
@@ -102,60 +102,66 @@ fn idle(server: &Server, i: usize) -> RawClient {
 }
 
 fn with_downloads(server: &Server, connections: usize, time: Duration) -> Cost {
-    // Each is looked at once in a round.
-    const ROUND: Duration = Duration::from_secs(2);
-    let mut takers: Vec<Taker> = (0..connections).map(|i| Taker::new(download(server, i).expect("connect"))).collect();
-    let (stop, began) = (AtomicBool::new(false), Instant::now());
-    let mut cost = None;
+    let (stop, opened) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
+            let mut takers: Vec<Taker> = Vec::with_capacity(connections);
             while !stop.load(Ordering::Relaxed) {
-                let start = Instant::now();
-                for (i, taker) in takers.iter_mut().enumerate() {
-                    taker.turn();
-                    if i % 64 == 0 {
-                        let due = ROUND.mul_f64(i as f64 / connections as f64);
-                        std::thread::sleep(due.saturating_sub(start.elapsed()));
-                    }
+                // Those who are there go on taking while others come.
+                for i in takers.len()..connections.min(takers.len() + 50) {
+                    takers.push(Taker::new(download(server, i).expect("connect")));
                 }
-                std::thread::sleep(ROUND.saturating_sub(start.elapsed()));
+                opened.store(takers.len(), Ordering::Relaxed);
+                let now = Instant::now();
+                takers.iter_mut().filter(|taker| taker.due <= now).for_each(|taker| taker.turn(now));
+                std::thread::sleep(Duration::from_millis(5));
             }
+            takers
         });
+        wait_until(Duration::from_secs(60), || opened.load(Ordering::Relaxed) == connections);
         // The first window of each shall have ended.
-        std::thread::sleep(Duration::from_secs(5));
-        cost = Some(sample(server, time, || 0));
+        std::thread::sleep(Duration::from_secs(7));
+        let cost = sample(server, time, || 0);
         stop.store(true, Ordering::Relaxed);
-        reader.join().expect("the reader");
-    });
-    let lasted = began.elapsed().as_secs_f64();
-    let rate = takers.iter().map(|t| t.taken).sum::<usize>() as f64 / lasted / connections as f64;
-    eprintln!("watcher: each connection took {rate:.0} bytes/s");
-    Cost { open: takers.iter().filter(|t| t.open).count(), ..cost.expect("measured") }
+        let takers = reader.join().expect("the reader");
+        let rate = takers.iter().map(Taker::rate).sum::<f64>() / connections as f64;
+        eprintln!("watcher: each connection took {rate:.0} bytes/s");
+        Cost { open: takers.iter().filter(|t| t.open).count(), ..cost }
+    })
 }
 
-/// A client that takes 8 KB of its response each time it is its turn.
+/// A client that takes 4 KB of its response every second.
 struct Taker {
     stream: TcpStream,
     open: bool,
+    since: Instant,
+    due: Instant,
     taken: usize,
 }
 
 impl Taker {
     fn new(stream: TcpStream) -> Self {
-        Self { stream, open: true, taken: 0 }
+        let now = Instant::now();
+        Self { stream, open: true, since: now, due: now, taken: 0 }
     }
 
-    fn turn(&mut self) {
+    fn turn(&mut self, now: Instant) {
+        self.due = now + Duration::from_secs(1);
         if !self.open {
             return;
         }
-        match self.stream.read(&mut [0; 8192]) {
+        match self.stream.read(&mut [0; 4096]) {
             Ok(n) => {
                 self.open = n > 0;
                 self.taken += n;
             }
             Err(e) => self.open = e.kind() == std::io::ErrorKind::WouldBlock,
         }
+    }
+
+    /// Bytes per second.
+    fn rate(&self) -> f64 {
+        self.taken as f64 / self.since.elapsed().as_secs_f64()
     }
 }
 
