@@ -1,6 +1,8 @@
 //! Every directive takes what it should and refuses everything else, with an error that names the directive, the
 //! value and what would be right (connection-client.md sections 2 and 18.1).
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
