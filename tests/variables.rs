@@ -227,7 +227,7 @@ fn redirected_requests_and_subrequests_see_the_variables_and_count_once() {
     let server = showing(config).start();
     let page = "all=<!--#echo var=\"QS_AllConn\" --> id=<!--#echo var=\"QS_ConnectionId\" --> <!--#include virtual=\"/small.txt\" -->";
     std::fs::write(server.docs().join("page.shtml"), page).unwrap();
-    let mut clients = vec![first_of(&server, "127.0.15.1"), server.client_from("127.0.15.2"), server.client_from("127.0.15.3")];
+    let mut clients = [first_of(&server, "127.0.15.1"), server.client_from("127.0.15.2"), server.client_from("127.0.15.3")];
     for (n, path) in ["/missing?1", "/?2", "/page.shtml?3"].iter().enumerate() {
         for _ in 0..3 {
             let response = get(&mut clients[n], path);
