@@ -97,7 +97,7 @@ fn announce(request: Request<'_>, connection: Connection<'_>, record: &Connectio
         record.flag(flag::VIP);
     }
     let rules = pre_connection::rules(server);
-    if rules.per_ip.is_some() && !connection.is_stream() {
+    if rules.per_ip.is_some() {
         pre_connection::publish_address_count(connection, record, count);
     }
     let all = runtime.region.count(runtime.all);
