@@ -262,7 +262,8 @@ fn upload(url: &str, bytes: usize) -> Said {
 #[test]
 fn http2_bodies_without_a_length_are_counted() {
     for mpm in [Mpm::Event, Mpm::Worker] {
-        let server = limited().mpm(mpm).http2().tls().start();
+        // Told to end while a connection is just closing, event and mod_http2 crash by themselves.
+        let server = limited().mpm(mpm).http2().tls().expect_crashes().start();
         // On a stream, httpd's own handler of documents does not read a body at all.
         for url in [server.url("/cgi/upload"), server.tls_url("/cgi/upload")] {
             for (bytes, status) in [(1000, "200 2"), (1001, "413 2"), (5000, "413 2")] {
@@ -276,6 +277,7 @@ fn http2_bodies_without_a_length_are_counted() {
             || server.access_log().lines().filter(|line| line.contains(" HTTP/2.0\" 413 ") && line.ends_with("mod_qos_ev=D; QS_ErrorNotes=044")).count();
         assert!(wait_until(SECONDS(5), || refused() == 6), "{mpm:?}: {}{}", server.access_log(), server.error_log());
         assert_eq!(server.count_log("mod_qos(044): access denied, QS_LimitRequestBody: max=1000 this="), 6, "{mpm:?}: {}", server.error_log());
+        assert!(!server.error_log().contains("exit signal"), "{}", server.error_log());
         server.stop();
     }
 }
