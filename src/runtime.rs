@@ -198,6 +198,8 @@ pub struct ConnectionRecord {
     pub all_connections: *const c_char,
     /// `QS_IPConn`; null while unknown or without the rule.
     pub address_connections: AtomicPtr<c_char>,
+    /// The text it points to, written once before: the thread of a stream cannot use the connection's pool.
+    pub address_text: std::cell::UnsafeCell<[u8; 12]>,
     /// Events of the connection that every request shows.
     pub letters: Letters,
     /// VIP or excluded.

@@ -46,7 +46,12 @@ fn variables(request: Request<'_>, record: &ConnectionRecord, letters: Letters) 
         }
         _ => None,
     };
-    let events = Letters::render(&record.letters, &letters);
+    let mut of_connection = record.letters;
+    // An announced address is known to be excluded only when the first request has come.
+    if record.vip.load(Ordering::Acquire) {
+        of_connection.add(b'S');
+    }
+    let events = Letters::render(&of_connection, &letters);
     let events = (!events.is_empty()).then(|| request.pool().string(&events));
     if connections.is_none() && events.is_none() {
         return;

@@ -92,7 +92,7 @@ fn mpm() -> Mpm {
 fn remarks(main: *mut ffi::server_rec, config: &ServerConfig, computed: u32, max_clients: u32) {
     if config.max_clients.is_some() && max_clients != computed {
         log::server(main, log::Level::Notice, || {
-            format!("mod_qos(007): calculated MaxClients/MaxRequestWorkers (max connections): {computed}, applied limit: {max_clients} (QS_MaxClients)")
+            format!("mod_qos(007): calculated MaxClients/MaxRequestWorkers (max connections): {computed}, applied limit: {max_clients}")
         });
     } else {
         log::server(main, log::Level::Debug, || format!("mod_qos(): calculated MaxClients/MaxRequestWorkers (max connections): {computed}"));
@@ -101,9 +101,7 @@ fn remarks(main: *mut ffi::server_rec, config: &ServerConfig, computed: u32, max
         log::server(main, log::Level::Notice, || "mod_qos(009): running in 'log only' mode - rules are NOT enforced!".to_owned());
     }
     if !server::has_module(c"mod_unique_id.c") {
-        log::server(main, log::Level::Info, || {
-            "mod_qos(009): mod_unique_id not available, mod_qos generates simple request ids where it needs them".to_owned()
-        });
+        log::server(main, log::Level::Warning, || "mod_qos(009): mod_unique_id not available (mod_qos generates simple request id if required)".to_owned());
     }
     if !server::has_module(c"mod_ssl.c") {
         log::server(main, log::Level::Info, || "mod_qos(009): mod_ssl not available".to_owned());

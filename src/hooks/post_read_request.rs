@@ -37,6 +37,10 @@ pub unsafe extern "C" fn before_setenvif(r: *mut ffi::request_rec) -> c_int {
             }
         }
         variables(request, connection, record);
+        // httpd renames the variables of a redirected request; this one keeps its name (request-event.md section 2.10).
+        if let Some(outer) = request.outer() {
+            request.take_variable(c"QS_ErrorNotes", outer);
+        }
         header_parser::log_env(request, ">PR_1");
         ffi::DECLINED
     })
@@ -96,7 +100,7 @@ fn announce(request: Request<'_>, connection: Connection<'_>, record: &Connectio
         record.flag(flag::VIP);
     }
     let rules = pre_connection::rules(server);
-    if rules.per_ip.is_some() && !connection.is_stream() {
+    if rules.per_ip.is_some() {
         pre_connection::publish_address_count(connection, record, count);
     }
     let all = runtime.region.count(runtime.all);

@@ -55,6 +55,7 @@ fn admit(connection: Connection<'_>, fd: Option<i32>, runtime: &'static Runtime)
         server_connections: null(),
         all_connections: null(),
         address_connections: AtomicPtr::new(null_mut()),
+        address_text: std::cell::UnsafeCell::new([0; 12]),
         letters: Letters::NONE,
         vip: AtomicBool::new(excluded),
         announced: AtomicU8::new(if awaited { announced::AWAITED } else { announced::NO }),
@@ -136,11 +137,17 @@ fn publish_counts(connection: Connection<'_>, record: &mut ConnectionRecord, cou
     }
 }
 
-/// `QS_IPConn`; -1 where the address could not be counted.
+/// `QS_IPConn`; -1 where the address could not be counted. Called once for a connection, by the thread that counts its address.
 pub fn publish_address_count(connection: Connection<'_>, record: &ConnectionRecord, count: Option<u32>) {
-    let text = connection.pool().string(count.map_or("-1".to_owned(), |count| count.to_string()).as_bytes());
-    record.address_connections.store(text.cast_mut(), Ordering::Release);
-    connection.set_note(c"QS_IPConn", text);
+    let text = count.map_or("-1\0".to_owned(), |count| format!("{count}\0"));
+    let place = record.address_text.get();
+    // SAFETY: written by one thread, before the pointer is published; ten digits and the NUL fit.
+    unsafe { (*place).iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from) };
+    record.address_connections.store(place.cast(), Ordering::Release);
+    // The table of notes belongs to the connection's own thread.
+    if !connection.is_stream() {
+        connection.set_note(c"QS_IPConn", place.cast_const().cast());
+    }
 }
 
 /// Hands the socket to the watcher.

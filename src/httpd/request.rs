@@ -64,6 +64,13 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// The request before an internal redirect, else the one that this is a sub-request of.
+    pub fn outer(self) -> Option<Request<'a>> {
+        let outer = if self.get().prev.is_null() { self.get().main } else { self.get().prev };
+        // SAFETY: as for `initial`.
+        unsafe { Request::new(outer) }
+    }
+
     /// The status of the response.
     pub fn status(self) -> i32 {
         self.get().status
@@ -138,6 +145,17 @@ impl<'a> Request<'a> {
     pub fn add_variable(self, name: &'static CStr, value: *const c_char) {
         // SAFETY: as for `set_variable`.
         unsafe { ffi::apr_table_addn(self.get().subprocess_env, name.as_ptr(), value) };
+    }
+
+    /// Takes a variable over from a request of the same chain, if it is set there.
+    pub fn take_variable(self, name: &'static CStr, from: Request<'a>) {
+        // SAFETY: the value is a C string of a request that lives as long as this one; the table stores the pointer.
+        unsafe {
+            let value = ffi::apr_table_get(from.get().subprocess_env, name.as_ptr());
+            if !value.is_null() {
+                self.set_variable(name, value);
+            }
+        }
     }
 
     /// Sets a note to a string that lives as long as the request.

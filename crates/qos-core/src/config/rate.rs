@@ -91,17 +91,9 @@ fn sample_rate(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]])
     const SECONDS: Expected = Expected { unit: "seconds", min: 2, max: 86_400 };
     let window = number32(name, first(arguments), SECONDS)?;
     let busy_window = match arguments.get(1) {
-        Some(text) => number32(name, text, Expected { min: 0, ..SECONDS })?,
+        Some(text) => number32(name, text, Expected { min: 0, max: u64::from(window), ..SECONDS })?,
         None => SampleRate::default().busy_window.min(window),
     };
-    if let (true, Some(text)) = (busy_window > window, arguments.get(1)) {
-        return Err(Wrong {
-            directive: name,
-            value: Some(printable(text)),
-            problem: "is more than the normal window".to_owned(),
-            expected: format!("a number of seconds from 0 to {window}"),
-        });
-    }
     server(name, target)?.sample_rate = Some(SampleRate { window, busy_window });
     Ok(Outcome::Taken)
 }

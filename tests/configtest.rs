@@ -1,0 +1,255 @@
+//! Every directive takes what it should and refuses everything else, with an error that names the directive, the
+//! value and what would be right (connection-client.md sections 2 and 18.1).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use httpd_lab::{Mpm, configtest};
+use qos_core::config::{Scope, directives};
+
+/// What one argument may be; everything that is wrong for its kind is tried.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// A number: what the error calls it, smallest, largest.
+    Number(&'static str, u64, u64),
+    Flag,
+    /// A number of connections, or a percentage.
+    Share,
+    Address,
+    Variable,
+    Path,
+}
+
+use Kind::{Address, Flag, Number, Path, Share, Variable};
+
+const INT_MAX: u64 = i32::MAX as u64;
+const CONNECTIONS: Kind = Number("connections", 1, INT_MAX);
+const RATE: Kind = Number("bytes per second", 1, INT_MAX);
+
+/// A directive: arguments that are right, and the kind of each argument. Where a bad value is tried, the arguments
+/// around it are those of the fullest right form.
+struct Row {
+    name: &'static str,
+    good: &'static [&'static str],
+    kinds: &'static [Kind],
+}
+
+const TABLE: &[Row] = &[
+    Row { name: "QS_SrvMaxConn", good: &["1", "2147483647", "+7", "007"], kinds: &[CONNECTIONS] },
+    Row { name: "QS_SrvMaxConnClose", good: &["1", "2147483647", "1%", "99%"], kinds: &[Share] },
+    Row { name: "QS_SrvMaxConnPerIP", good: &["50", "1 0", "50 700"], kinds: &[CONNECTIONS, Number("connections", 0, INT_MAX)] },
+    Row {
+        name: "QS_SrvMaxConnExcludeIP",
+        good: &["192.0.2.7", "192.0.2.0/24", "10.", "192.168.10.", "2001:db8::1", "2001:DB8:0::1", "2001:db8::/32", "fe80:", "::1", "::ffff:192.0.2.7"],
+        kinds: &[Address],
+    },
+    Row { name: "QS_SrvMaxConnPerIPIgnoreVIP", good: &["on", "Off"], kinds: &[Flag] },
+    Row { name: "QS_MaxClients", good: &["1", "2147483647"], kinds: &[CONNECTIONS] },
+    Row { name: "QS_ForcedClose", good: &["on", "off"], kinds: &[Flag] },
+    Row { name: "QS_SrvMinDataRate", good: &["150", "150 1000", "150 1000 200"], kinds: &[RATE, RATE, CONNECTIONS] },
+    Row { name: "QS_SrvRequestRate", good: &["150", "150 1000"], kinds: &[RATE, RATE] },
+    Row { name: "QS_SrvSampleRate", good: &["2", "86400", "5 0", "5 5"], kinds: &[Number("seconds", 2, 86_400), Number("seconds", 0, 5)] },
+    Row { name: "QS_SrvDataRateOff", good: &[""], kinds: &[] },
+    Row { name: "QS_SrvMinDataRateIgnoreVIP", good: &["on", "off"], kinds: &[Flag] },
+    Row { name: "QS_SrvMinDataRateOffEvent", good: &["+Slow", "-Slow", "+x"], kinds: &[Variable] },
+    Row { name: "QS_LimitRequestBody", good: &["0", "102400", "9223372036854775807"], kinds: &[Number("bytes", 0, i64::MAX as u64)] },
+    Row { name: "QS_ClientEntries", good: &["640", "100000", "10000000"], kinds: &[Number("client addresses", 640, 10_000_000)] },
+    Row { name: "QS_LogOnly", good: &["on", "off", "ON"], kinds: &[Flag] },
+    Row { name: "QS_SupportIPv6", good: &["on", "off"], kinds: &[Flag] },
+    Row { name: "QS_SemMemFile", good: &["/var/tmp/", "/tmp/qos"], kinds: &[Path] },
+    Row { name: "QS_Chroot", good: &["/var/empty"], kinds: &[Path] },
+    Row { name: "QS_Status", good: &["on", "off"], kinds: &[Flag] },
+    Row { name: "QS_LogEnv", good: &["on", "off"], kinds: &[Flag] },
+    Row { name: "QS_DisableHandler", good: &["on", "off"], kinds: &[Flag] },
+];
+
+/// Wrong values of a kind, each with words that the error must have besides the directive and the value.
+fn bad_values(kind: Kind) -> Vec<(String, String)> {
+    let same = |values: &[&str], words: &str| values.iter().map(|value| ((*value).to_owned(), words.to_owned())).collect::<Vec<_>>();
+    match kind {
+        Number(unit, min, max) => {
+            let range = format!("expected a number of {unit} from {min} to {max}");
+            let mut bad = Vec::new();
+            for (values, problem) in [
+                (vec!["abc", "10abc", "1.5", "0x10", "10M", "-", "+-1", " "], "is not a number"),
+                (vec!["-1", "-2147483649"], "is negative"),
+                (vec!["99999999999999999999999"], "is too large"),
+            ] {
+                bad.extend(same(&values, &format!("{problem}; {range}")));
+            }
+            bad.push(((u128::from(max) + 1).to_string(), format!("is too large; {range}")));
+            if min > 0 {
+                bad.push(((min - 1).to_string(), format!("is too small; {range}")));
+            }
+            bad
+        }
+        Flag => same(&["1", "yes", "onn"], "expected On or Off"),
+        Share => {
+            let mut bad = same(&["0%", "100%", "-5%", "5%%", "%", "10abc%"], "expected a percentage from 1% to 99%");
+            let or = "from 1 to 2147483647 or a percentage from 1% to 99%";
+            bad.extend(same(&["0", "-1", "abc", "10abc", "2147483648"], or));
+            bad
+        }
+        Address => {
+            same(&["10.1", "host.example", "192.0.2.0/33", "2001:db8::/129", "256.", "192.0.2.7:80", "*"], "expected an IPv4 or IPv6 address, a network")
+        }
+        Variable => same(&["Slow", "+", "-", "*Slow"], "expected +variable or -variable"),
+        Path => same(&["var/tmp", "."], "expected a path that begins with '/'"),
+    }
+}
+
+/// Configuration that has to be refused, and all words of the error.
+struct Case {
+    config: String,
+    words: Vec<String>,
+}
+
+fn case(config: &str, words: &[&str]) -> Case {
+    Case { config: config.to_owned(), words: words.iter().map(|word| (*word).to_owned()).collect() }
+}
+
+fn quoted(arguments: &[&str]) -> String {
+    arguments.iter().map(|argument| format!("\"{argument}\"")).collect::<Vec<_>>().join(" ")
+}
+
+/// All wrong uses of a directive as far as its row and its place tell.
+fn cases(row: &Row) -> Vec<Case> {
+    let name = row.name;
+    let directive = directives().find(|directive| directive.name() == name).unwrap_or_else(|| panic!("{name}: no such directive"));
+    assert_eq!(directive.arguments.len(), row.kinds.len(), "{name}: arguments");
+    let usage = directive.usage();
+    let full = row.good.iter().map(|good| good.split_whitespace().collect::<Vec<_>>()).max_by_key(Vec::len).unwrap();
+    assert_eq!(full.len(), row.kinds.len(), "{name}: a right form with all arguments");
+    let mut all = Vec::new();
+
+    for (place, kind) in row.kinds.iter().enumerate() {
+        for (value, words) in bad_values(*kind) {
+            let arguments = full[..place].iter().copied().chain([value.as_str()]).collect::<Vec<_>>();
+            all.push(case(&format!("{name} {}", quoted(&arguments)), &[&format!("{name}: '{value}'"), &words]));
+        }
+        // An empty last argument does not reach the module: httpd drops it.
+        let (last, optional) = (place + 1 == row.kinds.len(), directive.arguments[place].optional);
+        let mut empty = full.clone();
+        empty[place] = "";
+        let words = if last {
+            format!("{name}: an argument is missing; expected {usage}")
+        } else {
+            format!("{name}: argument {} is empty; expected {usage}", place + 1)
+        };
+        if !(last && optional) {
+            all.push(case(&format!("{name} {}", quoted(&empty)), &[&words]));
+        }
+    }
+    if !row.kinds.is_empty() {
+        all.push(case(name, &[&format!("{name}: an argument is missing; expected {usage}")]));
+    }
+    let extra = [full.as_slice(), &["surplus"]].concat();
+    all.push(case(&format!("{name} {}", quoted(&extra)), &[&format!("{name}: 'surplus' is one argument too many; expected {usage}")]));
+
+    let right = format!("{name} {}", quoted(&full));
+    if directive.scope != Scope::ServerAndLocation {
+        for section in ["Location /", "Directory @DOCS@", "Files small.txt"] {
+            let end = section.split(' ').next().unwrap();
+            all.push(case(&format!("<{section}>\n{right}\n</{end}>"), &[&format!("{name} not allowed")]));
+        }
+    }
+    if directive.scope == Scope::Global {
+        all.push(case(&format!("<VirtualHost *:1>\n{right}\n</VirtualHost>"), &[&format!("{name} cannot occur within <VirtualHost> section")]));
+    }
+    all
+}
+
+/// What a value may not be because of another one.
+fn special_cases() -> Vec<Case> {
+    let twice = "a minimum data rate is set already; expected QS_SrvMinDataRate or QS_SrvRequestRate, once";
+    vec![
+        case("QS_SrvMinDataRate 150\nQS_SrvMinDataRate 150", &["QS_SrvMinDataRate: ", twice]),
+        case("QS_SrvRequestRate 150\nQS_SrvRequestRate 200", &["QS_SrvRequestRate: ", twice]),
+        case("QS_SrvMinDataRate 150\nQS_SrvRequestRate 150", &["QS_SrvRequestRate: ", twice]),
+        case("QS_SrvRequestRate 150\nQS_SrvMinDataRate 150", &["QS_SrvMinDataRate: ", twice]),
+        case("QS_SrvMinDataRate 150 150", &["QS_SrvMinDataRate: '150' is not more than the minimum; expected a maximum of more than 150"]),
+        case("QS_SrvRequestRate 150 100", &["QS_SrvRequestRate: '100' is not more than the minimum; expected a maximum of more than 150"]),
+        case("QS_SrvSampleRate 5 6", &["QS_SrvSampleRate: '6' is too large; expected a number of seconds from 0 to 5"]),
+        case("<VirtualHost *:1>\nQS_SrvMaxConn 5x\n</VirtualHost>", &["QS_SrvMaxConn: '5x' is not a number"]),
+        case("<Location />\nQS_LimitRequestBody 5x\n</Location>", &["QS_LimitRequestBody: '5x' is not a number"]),
+        case("<Location />\nQS_SrvMinDataRateOffEvent x\n</Location>", &["QS_SrvMinDataRateOffEvent: 'x'"]),
+        case("QS_SrvMaxConn \"5\x01\"", &["QS_SrvMaxConn: '5", "x01' is not a number"]),
+    ]
+}
+
+/// Starts two httpd at a time and returns what went wrong.
+fn refused(cases: &[Case]) -> Vec<String> {
+    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let verdict = match configtest(Mpm::Event, &case.config) {
+                Ok(_) => Some("is accepted".to_owned()),
+                Err(text) if !text.contains("Syntax error on line") => Some(format!("is refused without position: {text}")),
+                Err(text) if case.words.iter().all(|word| text.contains(word.as_str())) => None,
+                Err(text) => Some(format!("is refused without {:?}: {text}", case.words)),
+            };
+            wrong.lock().unwrap().extend(verdict.map(|verdict| format!("{:?} {verdict}", case.config)));
+        }
+    };
+    std::thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(work))));
+    wrong.into_inner().unwrap()
+}
+
+#[test]
+fn each_directive_of_the_module_has_a_row() {
+    let mut listed = TABLE.iter().map(|row| row.name).collect::<Vec<_>>();
+    let mut known = directives().map(|directive| directive.name()).collect::<Vec<_>>();
+    listed.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(listed, known);
+}
+
+#[test]
+fn each_kind_of_bad_value_is_refused_with_an_error_that_says_what_would_be_right() {
+    let cases = TABLE.iter().flat_map(cases).chain(special_cases()).collect::<Vec<_>>();
+    assert!(cases.len() > 250, "{} cases", cases.len());
+    let wrong = refused(&cases);
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+#[test]
+fn each_right_form_is_accepted_wherever_the_directive_may_stand() {
+    let rounds = TABLE.iter().map(|row| row.good.len()).max().unwrap();
+    for round in 0..rounds {
+        let line = |row: &Row| row.good.get(round).map(|good| format!("{} {good}\n", row.name)).unwrap_or_default();
+        let allowed = |row: &Row, scopes: &[Scope]| directives().any(|d| d.name() == row.name && scopes.contains(&d.scope));
+        let lines = |scopes: &[Scope], without: &str| TABLE.iter().filter(|row| row.name != without && allowed(row, scopes)).map(line).collect::<String>();
+        let (server, location) = (lines(&[Scope::Server, Scope::ServerAndLocation], ""), lines(&[Scope::ServerAndLocation], ""));
+        // Only one of the two directives of the data rate can be used.
+        for without in ["QS_SrvRequestRate", "QS_SrvMinDataRate"] {
+            let main = lines(&[Scope::Global, Scope::Server, Scope::ServerAndLocation], without);
+            let inner = format!("<Location />\n{location}</Location>\n<Directory @DOCS@>\n{location}</Directory>\n");
+            let config = format!("{main}{inner}<VirtualHost *:1>\n{server}{inner}</VirtualHost>\n");
+            configtest(Mpm::Event, &config).unwrap_or_else(|text| panic!("{config}{text}"));
+        }
+    }
+}
+
+#[test]
+fn the_module_is_known_by_its_name_and_the_readme_configuration_loads_on_each_mpm() {
+    const SEED: &str = "<ifmodule mod_qos.c>\nQS_ClientEntries 100000\nQS_SrvMaxConnPerIP 50\nMaxClients 256\nQS_SrvMaxConnClose 180\n\
+                        QS_SrvMinDataRate 150 1000\n# LimitRequestFields 30\n# QS_LimitRequestBody 102400\n</ifmodule>";
+    for mpm in Mpm::ALL {
+        let said = configtest(mpm, SEED).unwrap_or_else(|text| panic!("{mpm:?}: {text}"));
+        assert!(!said.contains("mod_qos"), "{mpm:?}: no remark on a good configuration: {said}");
+        let inside = configtest(mpm, "<ifmodule mod_qos.c>\nQS_SrvMaxConn none\n</ifmodule>");
+        assert!(inside.is_err_and(|text| text.contains("QS_SrvMaxConn: 'none' is not a number")), "{mpm:?}");
+        let outside = configtest(mpm, "<ifmodule !mod_qos.c>\nQS_SrvMaxConn none\n</ifmodule>");
+        assert!(outside.is_ok(), "{mpm:?}: {outside:?}");
+    }
+}
+
+#[test]
+fn directives_without_effect_are_accepted_with_a_warning() {
+    let said = configtest(Mpm::Event, "QS_SemMemFile /var/tmp/qos\nQS_Chroot /var/empty").unwrap();
+    for warning in ["[qos:warn]", "mod_qos(009): QS_SemMemFile has no effect", "mod_qos(009): QS_Chroot has no effect: use ChrootDir"] {
+        assert!(said.contains(warning), "{warning}: {said}");
+    }
+}
