@@ -35,7 +35,8 @@ pub unsafe extern "C" fn log_transaction(r: *mut ffi::request_rec) -> c_int {
 
 /// `mod_qos_con` and `mod_qos_ev`, on each request of a redirect chain (request-event.md W01).
 fn variables(request: Request<'_>, record: &ConnectionRecord, letters: Letters) {
-    if letters.is_empty() && record.letters.is_empty() && !feature::any(feature::MAX_CONNECTIONS) {
+    let vip = record.vip.load(Ordering::Acquire);
+    if letters.is_empty() && record.letters.is_empty() && !vip && !feature::any(feature::MAX_CONNECTIONS) {
         return;
     }
     let with_limit = feature::any(feature::MAX_CONNECTIONS) && server_record(request).is_some_and(|server| server.config.max_connections.is_some());
@@ -48,7 +49,7 @@ fn variables(request: Request<'_>, record: &ConnectionRecord, letters: Letters) 
     };
     let mut of_connection = record.letters;
     // An announced address is known to be excluded only when the first request has come.
-    if record.vip.load(Ordering::Acquire) {
+    if vip {
         of_connection.add(b'S');
     }
     let events = Letters::render(&of_connection, &letters);
