@@ -1,6 +1,8 @@
 //! Who may connect: QS_SrvMaxConn, QS_SrvMaxConnPerIP and their exceptions
 //! (connection-client.md sections 6.2 to 6.9, examples E1 to E5).
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 use httpd_lab::{Builder, Module, Mpm, RawClient, Server, wait_until};
 use std::time::Duration;
 

@@ -4,6 +4,8 @@
 //! all attackers are gone within 15 s, while a download at 10 KB/s, an idle keep-alive client, a slow CGI and a
 //! long poll are left alone.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 use httpd_lab::{Builder, Module, Mpm, Probe, RawClient, Server, SlowPlan, wait_until};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -112,8 +114,50 @@ fn long_poll(addr: SocketAddr, tls: bool, stop: &AtomicBool) -> Result<(), Strin
     Ok(())
 }
 
-/// One attack against a server: the bars hold.
-fn survives(server: &Server, name: &str, plan: SlowPlan) {
+/// One attack against a server: the bars hold. A round in which this machine itself stood still says nothing
+/// and is repeated, twice at most.
+fn survives(server: &Server, name: &str, plan: &SlowPlan) {
+    for last in [false, false, true] {
+        let stall = Stall::measure();
+        let result = attack(server, name, plan.clone());
+        let stalled = stall.longest();
+        match result {
+            Ok(()) => return,
+            Err(problem) if !last && stalled > Duration::from_millis(200) => println!("repeated, the machine stood still for {stalled:?}: {problem}"),
+            Err(problem) => panic!("{problem}"),
+        }
+    }
+}
+
+/// The longest time that a thread which wanted to run had to wait.
+struct Stall {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Duration>,
+}
+
+impl Stall {
+    fn measure() -> Stall {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let mut longest = Duration::ZERO;
+            while !stopped.load(Ordering::Relaxed) {
+                let begin = Instant::now();
+                std::thread::sleep(Duration::from_millis(10));
+                longest = longest.max(begin.elapsed().saturating_sub(Duration::from_millis(10)));
+            }
+            longest
+        });
+        Stall { stop, thread }
+    }
+
+    fn longest(self) -> Duration {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}
+
+fn attack(server: &Server, name: &str, plan: SlowPlan) -> Result<(), String> {
     let own = server.open_connections();
     let probe = Probe::start(server.addr(), Ipv4Addr::new(127, 0, 7, 1), SECONDS(1));
     let begin = Instant::now();
@@ -132,11 +176,13 @@ fn survives(server: &Server, name: &str, plan: SlowPlan) {
     });
     let outage = probe.stop();
     println!("{name}: gone after {gone_at:?}, {outage:?}");
-    assert!(gone && gone_at <= SECONDS(15), "{name}: attackers are gone after {gone_at:?}, {} left", server.open_connections().saturating_sub(own));
-    if outage.failures > 0 {
-        let back = outage.back_at.unwrap_or_else(|| panic!("{name}: the service did not come back: {outage:?}"));
-        assert!(back <= SECONDS(5), "{name}: {outage:?}");
+    if !gone || gone_at > SECONDS(15) {
+        return Err(format!("{name}: attackers are gone after {gone_at:?}, {} left", server.open_connections().saturating_sub(own)));
     }
+    if outage.failures > 0 && outage.back_at.is_none_or(|back| back > SECONDS(5)) {
+        return Err(format!("{name}: {outage:?}"));
+    }
+    Ok(())
 }
 
 fn attacks(mpm: Mpm) {
@@ -162,7 +208,7 @@ fn attacks(mpm: Mpm) {
         ("TLS slow read", SlowPlan::read(tls).tls().every(ten)),
     ];
     for (name, plan) in plans {
-        survives(&server, &format!("{mpm:?} {name}"), plan);
+        survives(&server, &format!("{mpm:?} {name}"), &plan);
     }
     plain.check(&format!("{mpm:?}"));
     secure.check(&format!("{mpm:?} TLS"));

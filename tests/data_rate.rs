@@ -1,6 +1,8 @@
 //! The minimum data rate, one client at a time (connection-client.md section 7, examples E6 and E7).
 //! Attacks by many are in attacks.rs.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 use httpd_lab::{Builder, Module, Mpm, RawClient, Server, SlowPlan, wait_until};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! Each file of apache-conf, and the configurations that are installed and run, start a server on every MPM.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 use httpd_lab::{Module, Mpm, Server};
 use std::path::Path;
 
@@ -15,7 +17,7 @@ fn every_sample_serves_on_every_mpm() {
         // A balancer's PROXY header is what every client of that server has to send.
         let proxied = text.contains("RemoteIPProxyProtocol On");
         for mpm in Mpm::ALL {
-            let server = Server::builder().mpm(mpm).module(Module::Ours).config(if proxied { "" } else { &text });
+            let server = Server::builder().mpm(mpm).module(Module::Ours).load("unique_id").config(if proxied { "" } else { &text });
             if proxied {
                 server.config(&text).configtest().unwrap_or_else(|error| panic!("{}: {error}", file.display()));
                 continue;
