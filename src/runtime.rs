@@ -150,6 +150,7 @@ const CHUNK: usize = 64;
 pub struct ChildState {
     /// Its place in the region.
     pub child: Child,
+    pid: u32,
     locals: Box<[OnceCell<Box<[Local]>>]>,
 }
 
@@ -164,9 +165,14 @@ pub fn child() -> Option<&'static ChildState> {
 /// Called at the start of a child. What an earlier configuration of the same process had (single-process mode) stays allocated.
 pub fn adopt(child: Child) -> &'static ChildState {
     let chunks = child.max_local().div_ceil(CHUNK);
-    let state = Box::leak(Box::new(ChildState { child, locals: (0..chunks).map(|_| OnceCell::new()).collect() }));
+    let state = Box::leak(Box::new(ChildState { child, pid: std::process::id(), locals: (0..chunks).map(|_| OnceCell::new()).collect() }));
     CHILD.store(state, Ordering::Release);
     state
+}
+
+/// This process's id, asked for once per child.
+pub fn process_id() -> u32 {
+    child().map_or_else(std::process::id, |state| state.pid)
 }
 
 impl ChildState {

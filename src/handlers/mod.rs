@@ -16,7 +16,7 @@ pub unsafe extern "C" fn disabled(r: *mut ffi::request_rec) -> c_int {
         if !matches!(request.handler(), Some(b"qos-viewer" | b"qos-console")) {
             return ffi::DECLINED;
         }
-        if !ServerRecord::of(request.server()).is_some_and(|record| record.config.disable_handler == Some(true)) {
+        if ServerRecord::of(request.server()).is_none_or(|record| record.config.disable_handler != Some(true)) {
             return ffi::DECLINED;
         }
         if let Some(runtime) = runtime() {

@@ -110,7 +110,7 @@ pub fn log_env(request: Request<'_>, phase: &'static str) {
 
 #[cold]
 fn write_env(request: Request<'_>, phase: &'static str) {
-    if !server_record(request).is_some_and(|record| record.config.log_env == Some(true)) {
+    if server_record(request).is_none_or(|record| record.config.log_env != Some(true)) {
         return;
     }
     let id = if ConnectionRecord::of_request(request).is_some() { unique_id(request) } else { String::new() };

@@ -124,10 +124,10 @@ pub fn rules(server: &ServerRecord) -> Rules {
 /// Notes of the connection, from which each request gets its variables.
 fn publish_counts(connection: Connection<'_>, record: &mut ConnectionRecord, counts: &Counts, per_ip: bool) {
     let pool = connection.pool();
-    record.server_connections = pool.string(counts.server.to_string().as_bytes());
-    record.all_connections = pool.string(counts.all.to_string().as_bytes());
-    connection.set_note(c"QS_SrvConn", record.server_connections);
-    connection.set_note(c"QS_AllConn", record.all_connections);
+    record.server_connections = pool.number(counts.server);
+    record.all_connections = pool.number(counts.all);
+    connection.add_note(c"QS_SrvConn", record.server_connections);
+    connection.add_note(c"QS_AllConn", record.all_connections);
     if per_ip {
         if let Some(count) = counts.address {
             publish_address_count(connection, record, Some(count));
@@ -146,7 +146,7 @@ pub fn publish_address_count(connection: Connection<'_>, record: &ConnectionReco
     record.address_connections.store(place.cast(), Ordering::Release);
     // The table of notes belongs to the connection's own thread.
     if !connection.is_stream() {
-        connection.set_note(c"QS_IPConn", place.cast_const().cast());
+        connection.add_note(c"QS_IPConn", place.cast_const().cast());
     }
 }
 

@@ -1,7 +1,8 @@
 //! What the module keeps with a request.
 
+use crate::httpd::decimal;
 use crate::httpd::request::Request;
-use crate::runtime::ConnectionRecord;
+use crate::runtime::{ConnectionRecord, process_id};
 use qos_core::letters::Letters;
 
 /// Lives in the request's pool; made by post_read_request, so that the log hook knows the request was counted.
@@ -39,9 +40,14 @@ pub fn connection_id(request: Request<'_>, record: &ConnectionRecord, id: i64) -
     let place = record.connection_id.get();
     if record.connection_id_state.load(Ordering::Acquire) == 0 && record.connection_id_state.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire).is_ok()
     {
-        let text = format!("{}{:02}{:05}\0", request.arrived_us(), id.rem_euclid(100), std::process::id());
+        let (mut arrived, mut connection, mut process) = ([0u8; 20], [b'0'; 2], [b'0'; 10]);
+        let arrived = decimal(request.arrived_us().unsigned_abs(), &mut arrived);
+        decimal(id.rem_euclid(100).unsigned_abs(), &mut connection);
+        let digits = decimal(u64::from(process_id()), &mut process).len().max(5);
+        let process = process.get(process.len() - digits..).unwrap_or_default();
+        let text = arrived.iter().chain(&connection).chain(process).chain(&[0]);
         // SAFETY: only the thread that moved the state from 0 to 1 writes, and readers wait for 2.
-        unsafe { (*place).iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from) };
+        unsafe { (*place).iter_mut().zip(text).for_each(|(to, from)| *to = *from) };
         record.connection_id_state.store(2, Ordering::Release);
     }
     while record.connection_id_state.load(Ordering::Acquire) != 2 {

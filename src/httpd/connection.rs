@@ -101,6 +101,12 @@ impl<'a> Connection<'a> {
         unsafe { ffi::apr_table_setn(self.get().notes, name.as_ptr(), value) };
     }
 
+    /// Adds a note that nobody has set yet: cheaper than looking for an old value.
+    pub fn add_note(self, name: &'static CStr, value: *const c_char) {
+        // SAFETY: as for `set_note`.
+        unsafe { ffi::apr_table_addn(self.get().notes, name.as_ptr(), value) };
+    }
+
     /// What the module keeps with the connection.
     pub fn state(self) -> *mut c_void {
         // SAFETY: the vector belongs to the connection.

@@ -25,3 +25,17 @@ pub unsafe fn bytes<'a>(text: *const c_char) -> Option<&'a [u8]> {
     // SAFETY: the caller's promise; null was excluded.
     (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_bytes())
 }
+
+/// Writes a number in decimal at the end of a buffer that is large enough; cheaper than `fmt` on the path of each connection.
+pub fn decimal(mut value: u64, buffer: &mut [u8]) -> &[u8] {
+    let mut begin = buffer.len();
+    for (place, digit) in buffer.iter_mut().enumerate().rev() {
+        *digit = b'0' + (value % 10) as u8;
+        value /= 10;
+        begin = place;
+        if value == 0 {
+            break;
+        }
+    }
+    buffer.get(begin..).unwrap_or_default()
+}

@@ -23,6 +23,12 @@ impl Pool {
         unsafe { ffi::apr_pstrmemdup(self.0, text.as_ptr().cast(), text.len()) }
     }
 
+    /// A decimal number as a C string.
+    pub fn number(self, value: u32) -> *const c_char {
+        let mut digits = [0u8; 10];
+        self.string(crate::httpd::decimal(u64::from(value), &mut digits))
+    }
+
     /// Moves a value without destructor into the pool.
     pub fn place<T>(self, value: T) -> *mut T {
         const { assert!(!std::mem::needs_drop::<T>() && align_of::<T>() <= 8) }

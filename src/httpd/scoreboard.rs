@@ -45,7 +45,8 @@ fn each(mut visit: impl FnMut(u8, bool)) {
         let global = &*(*image).global;
         for process in 0..usize::try_from(global.server_limit).unwrap_or(0) {
             let parent = &raw const *(*image).parent.add(process);
-            let quiescing = (&raw const (*parent).quiescing).read_volatile() != 0;
+            // Event: a child that holds all the connections it may accepts no more, whatever its threads do.
+            let quiescing = (&raw const (*parent).quiescing).read_volatile() != 0 || (&raw const (*parent).not_accepting).read_volatile() != 0;
             let slots = *(*image).servers.add(process);
             for thread in 0..usize::try_from(global.thread_limit).unwrap_or(0) {
                 visit((&raw const (*slots.add(thread)).status).read_volatile(), quiescing);

@@ -10,6 +10,8 @@ use crate::config::SampleRate;
 
 /// Milliseconds with free workers after which the next shortage starts with the whole busy window.
 pub const CALM_MS: u64 = 3000;
+/// Milliseconds for which a shortage goes on after a worker was free: the next in the queue takes it at once.
+pub const RELIEF_MS: u64 = 1000;
 /// No window is shorter than this, milliseconds.
 pub const LEAST_WINDOW_MS: u64 = 500;
 
@@ -54,8 +56,9 @@ impl Pressure {
     #[must_use]
     pub fn next(self, now_ms: u64, load: &Load) -> Pressure {
         if !load.busy() {
-            let calm = now_ms.saturating_sub(self.last_busy_ms) >= CALM_MS;
-            return Pressure { level: 0, memory: if calm { 1 } else { self.memory }, ..self };
+            let free_for = now_ms.saturating_sub(self.last_busy_ms);
+            let level = if free_for < RELIEF_MS { self.level } else { 0 };
+            return Pressure { level, memory: if free_for < CALM_MS { self.memory } else { 1 }, ..self };
         }
         let new = self.memory == 0 || now_ms.saturating_sub(self.last_busy_ms) >= CALM_MS;
         if new {
@@ -99,8 +102,10 @@ mod tests {
         assert_eq!(window_ms(sample, third.level), 500);
         assert_eq!(third.next(14_000, &Load { cuts: 500, ..LOAD }).level, 3);
         let free = third.next(14_250, &Load { idle_workers: 9, cuts: 128, ..LOAD });
+        assert_eq!(free.level, 3, "the next in the queue is about to take the free worker");
+        let free = free.next(14_600, &Load { idle_workers: 9, cuts: 128, ..LOAD });
         assert_eq!(free.level, 0);
-        assert_eq!(free.next(14_500, &Load { cuts: 128, ..LOAD }).level, 3, "a short relief does not forget");
+        assert_eq!(free.next(14_700, &Load { cuts: 128, ..LOAD }).level, 3, "a short relief does not forget");
         let calm = free.next(17_500, &Load { idle_workers: 9, cuts: 128, ..LOAD });
         assert_eq!(calm.next(17_750, &Load { cuts: 128, ..LOAD }).level, 1);
     }
