@@ -43,9 +43,12 @@ pub fn start(runtime: &'static Runtime, state: &'static ChildState, pool: Pool) 
     let spawned = without_signals(|| std::thread::Builder::new().name("qos-watcher".to_owned()).spawn(move || run(runtime, state)));
     match spawned {
         Ok(thread) => {
-            // A prefork child ends inside a signal handler, where nothing may be waited for.
-            let handle = if runtime.threaded { Some(thread) } else { None };
-            pool.on_clear(Box::into_raw(Box::new(handle)).cast(), child_ends);
+            if runtime.threaded {
+                pool.on_clear(Box::into_raw(Box::new(thread)).cast(), child_ends);
+            } else {
+                // A prefork child may end inside a signal handler, where nothing can be waited for or freed.
+                pool.on_clear(std::ptr::null_mut(), single_child_ends);
+            }
         }
         Err(error) => {
             log::server(runtime.main, log::Level::Crit, || {
@@ -73,12 +76,15 @@ unsafe extern "C" fn child_ends(data: *mut c_void) -> ffi::apr_status_t {
     STOP.store(true, Ordering::Release);
     crate::httpd::guard::guard("end of child", (), || {
         // SAFETY: registered with a box of exactly this type, called once.
-        let handle = unsafe { Box::from_raw(data.cast::<Option<JoinHandle<()>>>()) };
-        if let Some(thread) = *handle {
-            thread.thread().unpark();
-            let _ = thread.join();
-        }
+        let thread = unsafe { Box::from_raw(data.cast::<JoinHandle<()>>()) };
+        thread.thread().unpark();
+        let _ = thread.join();
     });
+    0
+}
+
+unsafe extern "C" fn single_child_ends(_data: *mut c_void) -> ffi::apr_status_t {
+    STOP.store(true, Ordering::Release);
     0
 }
 

@@ -156,14 +156,11 @@ fn derive(region: &Region, main: *mut ffi::server_rec, max_clients: u32) {
     let any_limit_in_main = main_record.config.owns_connections;
     let domain = |server: *mut ffi::server_rec| {
         // A number that stays the same over restarts, because the secret does.
-        let identity = server::identity(server);
-        let mut folded = [0u8; 16];
-        identity.iter().enumerate().for_each(|(n, byte)| {
-            if let Some(place) = folded.get_mut(n % 16) {
-                *place = place.rotate_left(3) ^ byte;
-            }
-        });
-        region.key(identity.len() as u64, &folded).raw()
+        server::identity(server).chunks(16).fold(0, |domain, chunk| {
+            let mut block = [0u8; 16];
+            block.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
+            region.key(domain, &block).raw()
+        })
     };
     let main_domain = domain(main);
     for server in server::all(main) {

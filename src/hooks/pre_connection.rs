@@ -16,7 +16,10 @@ use qos_shm::{CountKey, Holding};
 use std::ffi::{c_int, c_void};
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
+/// How long a connection's end waits for the watcher to let go of its socket.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 /// Any error ends the connection; this one never reaches a client (section 6.3).
 const REFUSED: c_int = ffi::HTTP_INTERNAL_SERVER_ERROR as c_int;
 
@@ -161,8 +164,11 @@ fn watch(connection: Connection<'_>, fd: Option<i32>, record: &ConnectionRecord,
 
 /// Takes the socket back: from now on it may be closed.
 fn unwatch(record: &ConnectionRecord) {
-    if let Some(local) = record.local {
-        *local.watched.lock() = None;
+    let Some(local) = record.local else { return };
+    // The watcher holds the lock for a system call or two. A prefork child that a signal ends at this very place
+    // holds it itself: it must not wait for ever, and the process is gone in a moment.
+    if let Some(mut watched) = local.watched.try_lock_for(LOCK_PATIENCE) {
+        *watched = None;
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::httpd::connection::Connection;
 use crate::httpd::guard::guard;
 use crate::httpd::{bytes, ffi, log};
-use crate::runtime::{ConnectionRecord, flag};
+use crate::runtime::{ConnectionRecord, flag, runtime};
 use qos_core::phase::State;
 use std::ffi::{c_char, c_int};
 use std::sync::atomic::Ordering;
@@ -20,7 +20,9 @@ pub unsafe extern "C" fn process_connection(c: *mut ffi::conn_rec) -> c_int {
         if !record.refused.load(Ordering::Acquire) {
             return ffi::DECLINED;
         }
-        log::server(connection.base_server(), log::Level::Debug, || format!("mod_qos(167): refused connection is closed, c={}", record.client()));
+        // With the default forced close no MPM should come here; with it off, every refused connection does.
+        let level = if runtime().is_some_and(|runtime| runtime.forced_close) { log::Level::Warning } else { log::Level::Debug };
+        log::server(connection.base_server(), level, || format!("mod_qos(167): refused connection is closed, c={}", record.client()));
         connection.abort();
         ffi::OK as c_int
     })
