@@ -40,6 +40,10 @@ pub struct Runtime {
     pub threaded: bool,
     /// Counts all connections.
     pub all: CountKey,
+    /// Whether connections wait without a thread (event).
+    pub is_async: bool,
+    /// The process that made it.
+    pub parent: u32,
 }
 
 // SAFETY: the server pointer is only handed back to httpd's logging, which reads it.
@@ -60,9 +64,15 @@ pub fn publish(runtime: *mut Runtime) {
     RUNTIME.store(runtime, Ordering::Release);
 }
 
-/// The runtime is about to be dropped.
+/// The configuration ends: the runtime is dropped, but not in a child, whose watcher may still be looking at it.
 pub fn retract(runtime: *mut Runtime) {
     let _ = RUNTIME.compare_exchange(runtime, null_mut(), Ordering::AcqRel, Ordering::Relaxed);
+    // SAFETY: made by post_config with `Box::into_raw`, retracted once; only the process that made it drops it.
+    unsafe {
+        if (*runtime).parent == std::process::id() && child().is_none() {
+            drop(Box::from_raw(runtime));
+        }
+    }
 }
 
 impl Runtime {

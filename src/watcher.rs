@@ -33,6 +33,7 @@ const REPEATS: usize = 4096;
 const REPEATS_FOR_MS: u64 = 60_000;
 
 static STOP: AtomicBool = AtomicBool::new(false);
+static ENDED: AtomicBool = AtomicBool::new(false);
 
 /// Starts the thread where a rule needs it; it ends with the child's pool.
 pub fn start(runtime: &'static Runtime, state: &'static ChildState, pool: Pool) {
@@ -40,14 +41,14 @@ pub fn start(runtime: &'static Runtime, state: &'static ChildState, pool: Pool) 
         return;
     }
     STOP.store(false, Ordering::Release);
+    ENDED.store(false, Ordering::Release);
     let spawned = without_signals(|| std::thread::Builder::new().name("qos-watcher".to_owned()).spawn(move || run(runtime, state)));
     match spawned {
         Ok(thread) => {
             if runtime.threaded {
                 pool.on_clear(Box::into_raw(Box::new(thread)).cast(), child_ends);
             } else {
-                // A prefork child may end inside a signal handler, where nothing can be waited for or freed.
-                pool.on_clear(std::ptr::null_mut(), single_child_ends);
+                pool.on_clear(Box::into_raw(Box::new(thread)).cast(), single_child_ends);
             }
         }
         Err(error) => {
@@ -83,8 +84,18 @@ unsafe extern "C" fn child_ends(data: *mut c_void) -> ffi::apr_status_t {
     0
 }
 
-unsafe extern "C" fn single_child_ends(_data: *mut c_void) -> ffi::apr_status_t {
+/// A prefork child may end inside a signal handler: nothing is freed, and the thread is waited for only a moment
+/// (it could need a lock that the interrupted code holds).
+unsafe extern "C" fn single_child_ends(data: *mut c_void) -> ffi::apr_status_t {
     STOP.store(true, Ordering::Release);
+    // SAFETY: registered with a box of exactly this type, which is never freed.
+    unsafe { (*data.cast::<JoinHandle<()>>()).thread().unpark() };
+    for _ in 0..100 {
+        if ENDED.load(Ordering::Acquire) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
     0
 }
 
@@ -94,6 +105,7 @@ fn run(runtime: &'static Runtime, state: &'static ChildState) {
     loop {
         std::thread::park_timeout(tick);
         if STOP.load(Ordering::Acquire) {
+            ENDED.store(true, Ordering::Release);
             return;
         }
         tick = crate::httpd::guard::guard("watcher", TICK, || {
@@ -129,7 +141,8 @@ struct Watcher {
     runtime: &'static Runtime,
     state: &'static ChildState,
     entries: Vec<Option<Entry>>,
-    repeats: HashMap<Address, u32>,
+    /// Lines by address and by whether the connection was cut.
+    repeats: HashMap<(Address, bool), u32>,
     repeats_since: u64,
     beyond: bool,
 }
@@ -201,19 +214,25 @@ impl Watcher {
         }
         let (handed_then, acked_then) = entry.settled;
         let held_back = handed_on.saturating_sub(handed_then).saturating_sub(progress.acked.saturating_sub(acked_then));
+        // A thread that waits for a first HTTP/2 request while there is none for others: as with HTTP/1, a client has to
+        // say what it wants. (On event it waits without a thread, and is left alone.)
+        let state = State(slot.state.load(Ordering::Acquire));
+        let unused = state.open_requests() == 0 && slot.requests.load(Ordering::Relaxed) == 0;
+        let speculative = multiplexed && unused && !self.runtime.is_async && terms.window_ms < terms.normal_window_ms;
         let sample = Sample {
             now_ms: now,
-            state: State(slot.state.load(Ordering::Acquire)),
+            state: if speculative { state.as_head() } else { state },
             received: progress.received,
             acked: progress.acked,
             outstanding: if multiplexed { progress.outstanding.max(held_back) } else { progress.outstanding },
             rtt_ms: progress.rtt_ms,
-            multiplexed,
+            multiplexed: multiplexed && !speculative,
         };
         terms.keep_alive_ms = u64::from(local.keep_alive_ms.load(Ordering::Relaxed));
         let slow = entry.watch.observe(&sample, terms)?;
         // The server has not read what the client sent: not the client's fault.
         if matches!(slow.direction, Direction::In) && socket::unread(watched.fd) > 0 {
+            entry.watch.spare();
             return None;
         }
         let standing = Standing {
@@ -232,13 +251,16 @@ impl Watcher {
         if action == Action::Cut && !self.end(found) {
             return;
         }
-        let level = if action == Action::Allow { log::Level::Debug } else { log::Level::Error };
-        let repeated = match self.repeat(now, watched.address) {
+        if action == Action::Allow {
+            log::server(watched.server, log::Level::Debug, || message::slow(slow, action, required, None, watched.address));
+            return;
+        }
+        let repeated = match self.repeat(now, (watched.address, action == Action::Cut)) {
             Line::Single => None,
             Line::Repeated(times) => Some(times),
             Line::Silent => return,
         };
-        log::server(watched.server, level, || message::slow(slow, action, required, repeated, watched.address));
+        log::server(watched.server, log::Level::Error, || message::slow(slow, action, required, repeated, watched.address));
     }
 
     /// Ends the connection; `false` if it ended by itself meanwhile.
@@ -258,14 +280,14 @@ impl Watcher {
         true
     }
 
-    fn repeat(&mut self, now: u64, address: Address) -> Line {
+    fn repeat(&mut self, now: u64, who: (Address, bool)) -> Line {
         if self.repeats.is_empty() {
             self.repeats_since = now;
         }
-        if self.repeats.len() >= REPEATS && !self.repeats.contains_key(&address) {
+        if self.repeats.len() >= REPEATS && !self.repeats.contains_key(&who) {
             return Line::Single;
         }
-        let count = self.repeats.entry(address).or_insert(0);
+        let count = self.repeats.entry(who).or_insert(0);
         *count += 1;
         line(*count)
     }
@@ -275,11 +297,12 @@ impl Watcher {
         if self.repeats.is_empty() || now.saturating_sub(self.repeats_since) < REPEATS_FOR_MS {
             return;
         }
-        for (address, count) in self.repeats.drain() {
+        for ((address, cut), count) in self.repeats.drain() {
             let unsaid = count % LOG_REPEAT;
             if count > LOG_REPEAT && unsaid > 0 {
                 log::server(self.runtime.main, log::Level::Error, || {
-                    format!("mod_qos(034): access denied (previously), QS_SrvMinDataRate rule: min={required}, message repeated {unsaid} times, c={address}")
+                    let begin = if cut { "access denied (previously)" } else { "log only (allowed) (previously)" };
+                    format!("mod_qos(034): {begin}, QS_SrvMinDataRate rule: min={required}, message repeated {unsaid} times, c={address}")
                 });
             }
         }

@@ -178,3 +178,50 @@ fn http2() {
         server.stop();
     }
 }
+
+/// Workers of a synchronous MPM are not held by HTTP/2 clients that never ask, nor by clients that trickle while
+/// their connection is closed.
+#[test]
+fn workers_are_not_held_without_a_request() {
+    let server = server(Mpm::Worker, "QS_SrvMinDataRate 150 1000\nTimeout 60\nKeepAliveTimeout 5").http2().workers(4).processes(1).start();
+    let served = |server: &Server| {
+        let ask = || {
+            RawClient::options().from(Ipv4Addr::new(127, 2, 10, 9)).timeout(SECONDS(1)).connect(server.addr()).and_then(|mut client| client.get("/small.txt"))
+        };
+        wait_until(SECONDS(8), || ask().is_ok_and(|response| response.status == 200))
+    };
+    let silent = (1..=4).map(|n| H2::connect(&server, [127, 2, 10, n])).collect::<Vec<_>>();
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(served(&server), "HTTP/2 without a stream");
+    drop(silent);
+
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let trickle = (1..=4)
+        .map(|n| {
+            let stop = stop.clone();
+            let mut client = RawClient::options().from(Ipv4Addr::new(127, 2, 11, n)).connect(server.addr()).unwrap();
+            client.send(b"GET /small.txt HTTP/1.0\r\n\r\n").unwrap();
+            std::thread::spawn(move || {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) && client.send(b"x").is_ok() {
+                    std::thread::sleep(Duration::from_millis(1500));
+                }
+            })
+        })
+        .collect::<Vec<_>>();
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(served(&server), "lingering close");
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    trickle.into_iter().for_each(|thread| thread.join().unwrap());
+    server.stop();
+}
+
+/// An excluded address never appears as denied, however often it is slow.
+#[test]
+fn a_spared_client_is_never_reported_as_denied() {
+    let server = server(Mpm::Event, "QS_SrvMinDataRate 120\nQS_SrvSampleRate 2\nQS_SrvMaxConnExcludeIP 127.2.12.1").start();
+    let slow = SlowPlan::head(server.addr()).from(Ipv4Addr::new(127, 2, 12, 1)).connections(27).start();
+    let allowed = || server.count_log("mod_qos(034): log only (allowed), QS_SrvMinDataRate rule (in)");
+    assert!(wait_until(SECONDS(15), || allowed() >= 50), "{}", allowed());
+    assert_eq!((slow.closed(), denied(&server, "127.2.12.1").len(), server.count_log("(previously)")), (0, 0, 0));
+    server.stop();
+}

@@ -2,7 +2,7 @@
 
 use crate::httpd::guard::guard;
 use crate::httpd::pool::Pool;
-use crate::httpd::{ffi, log};
+use crate::httpd::{ffi, log, pin_library, process_exists};
 use crate::runtime::{adopt, runtime};
 use crate::watcher;
 use std::ffi::c_int;
@@ -11,6 +11,7 @@ use std::ffi::c_int;
 pub unsafe extern "C" fn child_init(pchild: *mut ffi::apr_pool_t, main: *mut ffi::server_rec) {
     guard("child_init", (), || {
         let Some(runtime) = runtime() else { return };
+        pin_library();
         match runtime.region.register_child(std::process::id(), runtime.region.generation()) {
             Ok(child) => {
                 let state = adopt(child);
@@ -49,8 +50,7 @@ pub unsafe extern "C" fn child_status(
 pub unsafe extern "C" fn monitor(_pool: *mut ffi::apr_pool_t, _main: *mut ffi::server_rec) -> c_int {
     guard("monitor", ffi::DECLINED, || {
         if let Some(runtime) = runtime() {
-            // SAFETY: signal 0 only asks whether the process exists.
-            runtime.region.reclaim_missing(&mut |pid| i32::try_from(pid).is_ok_and(|pid| unsafe { libc::kill(pid, 0) } == 0));
+            runtime.region.reclaim_missing(&mut process_exists);
         }
         ffi::DECLINED
     })

@@ -3,7 +3,7 @@
 use crate::config::{Derived, ServerRecord};
 use crate::httpd::guard::guard;
 use crate::httpd::pool::Pool;
-use crate::httpd::{ffi, log, retained, server};
+use crate::httpd::{ffi, log, process_exists, retained, server};
 use crate::runtime::{Runtime, publish, retract};
 use qos_core::capacity::{Mpm, computed};
 use qos_core::config::ServerConfig;
@@ -49,7 +49,8 @@ pub unsafe extern "C" fn post_config(
         remarks(main, config, computed, max_clients);
         let Some(region) = region(main, mpm) else { return START_FAILED };
         derive(&region, main, max_clients);
-        let runtime = pool.own(Runtime {
+        let runtime = Box::into_raw(Box::new(Runtime {
+            parent: std::process::id(),
             region,
             main,
             max_clients,
@@ -62,7 +63,8 @@ pub unsafe extern "C" fn post_config(
             status: config.status.unwrap_or(false),
             threaded: server::mpm(ffi::AP_MPMQ_IS_THREADED) != 0,
             all: region.key(ALL, &[0; 16]),
-        });
+            is_async: mpm.async_factor.is_some(),
+        }));
         publish(runtime);
         pool.on_clear(runtime.cast(), retract_runtime);
         // SAFETY: a pool and a C string.
@@ -116,8 +118,7 @@ fn region(main: *mut ffi::server_rec, mpm: Mpm) -> Option<Region> {
             Ok(region) => {
                 region.begin_generation();
                 // Children of ended generations that nobody reported.
-                // SAFETY: signal 0 only asks whether the process exists.
-                region.reclaim_missing(&mut |pid| i32::try_from(pid).is_ok_and(|pid| unsafe { libc::kill(pid, 0) } == 0));
+                region.reclaim_missing(&mut process_exists);
                 return Some(region);
             }
             // Another version of the module made it; its children keep theirs, ours begin anew.

@@ -228,7 +228,7 @@ pub unsafe extern "C" fn pre_close_connection(c: *mut ffi::conn_rec) -> c_int {
             if !connection.is_stream() {
                 if let Some(record) = ConnectionRecord::of(connection) {
                     unwatch(record);
-                    if record.has_flag(flag::CUT) {
+                    if record.has_flag(flag::CUT) || runtime().is_some_and(linger_shortly) {
                         connection.set_note(c"short-lingering-close", c"1".as_ptr());
                     }
                     record.step(State::closing);
@@ -237,6 +237,13 @@ pub unsafe extern "C" fn pre_close_connection(c: *mut ffi::conn_rec) -> c_int {
         }
         ffi::OK as c_int
     })
+}
+
+/// Whether a lingering close would hold a worker that others need: then it lasts 2 seconds instead of 30.
+fn linger_shortly(runtime: &Runtime) -> bool {
+    let shared = runtime.region.shared();
+    let few_free = || !runtime.is_async && shared.idle_workers.load(Ordering::Relaxed) < runtime.workers.div_ceil(2);
+    runtime.rate.is_some() && !runtime.log_only && (shared.pressure.iter().next().is_some_and(|level| level.load(Ordering::Relaxed) > 0) || few_free())
 }
 
 /// The connection's pool ends: everything it was counted in is given back.

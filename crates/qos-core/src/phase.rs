@@ -89,6 +89,12 @@ impl State {
         if self.phase() == Phase::Head { self.enter(Phase::Keep) } else { self }
     }
 
+    /// The same moment, judged as if the client owed a request head.
+    #[must_use]
+    pub fn as_head(self) -> State {
+        State(self.0 & !0xf | Phase::Head as u64)
+    }
+
     /// The connection is about to be closed.
     #[must_use]
     pub fn closing(self) -> State {

@@ -190,6 +190,11 @@ impl Watch {
         }
     }
 
+    /// The last finding was not the client's fault.
+    pub fn spare(&mut self) {
+        self.violations = self.violations.saturating_sub(1);
+    }
+
     fn follow_phase(&mut self, sample: &Sample) {
         let (state, now) = (sample.state, sample.now_ms);
         if state.sequence() == self.sequence {
