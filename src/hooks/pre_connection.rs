@@ -243,7 +243,7 @@ pub unsafe extern "C" fn pre_close_connection(c: *mut ffi::conn_rec) -> c_int {
 fn linger_shortly(runtime: &Runtime) -> bool {
     let shared = runtime.region.shared();
     let few_free = || !runtime.is_async && shared.idle_workers.load(Ordering::Relaxed) < runtime.workers.div_ceil(2);
-    runtime.rate.is_some() && !runtime.log_only && (shared.pressure.iter().next().is_some_and(|level| level.load(Ordering::Relaxed) > 0) || few_free())
+    runtime.rate.is_some() && !runtime.log_only && (shared.pressure.first().is_some_and(|level| level.load(Ordering::Relaxed) > 0) || few_free())
 }
 
 /// The connection's pool ends: everything it was counted in is given back.
