@@ -2,7 +2,7 @@
 //!
 //! While somebody waits for a worker, the window shrinks to the busy window. Where that has
 //! led to many cuts and still no worker is free, the next batch of slow clients has taken the
-//! freed ones: the window is halved, then halved again, so that a queue of attackers several
+//! freed ones: the window becomes a quarter, so that a queue of attackers several
 //! times the number of workers is gone within seconds. It returns to normal when workers have
 //! been free for [`CALM_MS`].
 
@@ -18,7 +18,7 @@ pub const LEAST_WINDOW_MS: u64 = 500;
 /// State shared by all children; the child whose turn it is computes the next one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pressure {
-    /// 0: workers are free; 1..=3: none is, the window is the busy window divided by 1, 2, 4.
+    /// 0: workers are free; 1: none is, the window is the busy window; 2: a quarter of it.
     pub level: u32,
     /// Level that the next shortage starts with.
     pub memory: u32,
@@ -66,7 +66,7 @@ impl Pressure {
         }
         let batch = u64::from((load.workers / 8).max(4));
         let rises = load.cuts.saturating_sub(self.cuts) >= batch;
-        let level = if rises { (self.memory + 1).min(3) } else { self.memory };
+        let level = if rises { (self.memory + 1).min(2) } else { self.memory };
         Pressure { level, memory: level, last_busy_ms: now_ms, cuts: if rises { load.cuts } else { self.cuts } }
     }
 }
@@ -79,7 +79,8 @@ pub fn window_ms(sample: SampleRate, level: u32) -> u64 {
     match level {
         0 => normal,
         _ if busy == 0 => normal,
-        level => (busy >> (level - 1).min(2)).max(LEAST_WINDOW_MS).min(normal),
+        1 => busy.min(normal),
+        _ => (busy / 4).max(LEAST_WINDOW_MS).min(normal),
     }
 }
 
@@ -97,15 +98,15 @@ mod tests {
         let waiting = first.next(11_000, &LOAD);
         assert_eq!(waiting.level, 1);
         let second = waiting.next(12_250, &Load { cuts: 64, ..LOAD });
-        assert_eq!(window_ms(sample, second.level), 1000);
+        assert_eq!(window_ms(sample, second.level), 500);
         let third = second.next(13_500, &Load { cuts: 128, ..LOAD });
-        assert_eq!(window_ms(sample, third.level), 500);
-        assert_eq!(third.next(14_000, &Load { cuts: 500, ..LOAD }).level, 3);
+        assert_eq!(third.level, 2);
+        assert_eq!(third.next(14_000, &Load { cuts: 500, ..LOAD }).level, 2);
         let free = third.next(14_250, &Load { idle_workers: 9, cuts: 128, ..LOAD });
-        assert_eq!(free.level, 3, "the next in the queue is about to take the free worker");
+        assert_eq!(free.level, 2, "the next in the queue is about to take the free worker");
         let free = free.next(14_600, &Load { idle_workers: 9, cuts: 128, ..LOAD });
         assert_eq!(free.level, 0);
-        assert_eq!(free.next(14_700, &Load { cuts: 128, ..LOAD }).level, 3, "a short relief does not forget");
+        assert_eq!(free.next(14_700, &Load { cuts: 128, ..LOAD }).level, 2, "a short relief does not forget");
         let calm = free.next(17_500, &Load { idle_workers: 9, cuts: 128, ..LOAD });
         assert_eq!(calm.next(17_750, &Load { cuts: 128, ..LOAD }).level, 1);
     }
@@ -122,7 +123,7 @@ mod tests {
     #[test]
     fn zero_switches_the_short_window_off() {
         let sample = SampleRate { window: 5, busy_window: 0 };
-        assert_eq!([0, 1, 3].map(|level| window_ms(sample, level)), [5000; 3]);
+        assert_eq!([0, 1, 2].map(|level| window_ms(sample, level)), [5000; 3]);
     }
 
     #[test]
