@@ -15,9 +15,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_find_linked_module",
     "ap_get_brigade",
     "ap_get_module_config",
-    "ap_get_scoreboard_global",
     "ap_hook_.*",
-    "ap_log_.*error_",
     "ap_mpm_query",
     "ap_pass_brigade",
     "ap_register_input_filter",
@@ -36,8 +34,6 @@ const FUNCTIONS: &[&str] = &[
     "apr_table_addn",
     "apr_table_get",
     "apr_table_setn",
-    "apr_time_now",
-    "apr_pool_userdata_get",
 ];
 const TYPES: &[&str] = &[
     "module",

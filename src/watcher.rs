@@ -12,7 +12,7 @@ use qos_core::config::{RateKind, RateRule};
 use qos_core::phase::{Phase, State};
 use qos_core::pressure::{Load, Pressure, window_ms};
 use qos_core::rate::{Action, Standing, action, beyond_capacity, required};
-use qos_core::repeat::{LOG_REPEAT, Line, line};
+use qos_core::repeat::{Line, line, remainder};
 use qos_core::watch::{Direction, Sample, Slow, Terms, Watch};
 use qos_core::{message, status};
 use qos_shm::{ConnectionId, Slot};
@@ -298,8 +298,7 @@ impl Watcher {
             return;
         }
         for ((address, cut), count) in self.repeats.drain() {
-            let unsaid = count % LOG_REPEAT;
-            if count > LOG_REPEAT && unsaid > 0 {
+            if let Some(unsaid) = remainder(count).filter(|unsaid| *unsaid > 0) {
                 log::server(self.runtime.main, log::Level::Error, || {
                     let begin = if cut { "access denied (previously)" } else { "log only (allowed) (previously)" };
                     format!("mod_qos(034): {begin}, QS_SrvMinDataRate rule: min={required}, message repeated {unsaid} times, c={address}")

@@ -18,11 +18,6 @@ void qos_shim_log_server(const server_rec *s, int level, const char *file, int l
     ap_log_error(file, line, APLOG_MODULE_INDEX, level, 0, s, "%.*s", len, text);
 }
 
-void qos_shim_log_connection(const conn_rec *c, int level, const char *file, int line, const char *text, int len)
-{
-    ap_log_cerror(file, line, APLOG_MODULE_INDEX, level, 0, c, "%.*s", len, text);
-}
-
 void qos_shim_log_request(const request_rec *r, int level, const char *file, int line, const char *text, int len)
 {
     ap_log_rerror(file, line, APLOG_MODULE_INDEX, level, 0, r, "%.*s", len, text);

@@ -23,7 +23,6 @@ int qos_shim_request_logs(const request_rec *r, int level);
 
 /* Writes a message of len bytes as it is (no format). */
 void qos_shim_log_server(const server_rec *s, int level, const char *file, int line, const char *text, int len);
-void qos_shim_log_connection(const conn_rec *c, int level, const char *file, int line, const char *text, int len);
 void qos_shim_log_request(const request_rec *r, int level, const char *file, int line, const char *text, int len);
 
 /* Bytes of the buckets whose length is known; *eos says whether the brigade ends the body. */
