@@ -9,7 +9,9 @@
 //! * [`Child`]: what a child does with its own connections
 //! * [`Slot`]: one connection
 //! * [`CountTable`]: the exact counters, with the argument why they are exact
+//! * [`ClientTable`]: every client remembered, in a mapping of its own
 
+mod clients;
 mod counts;
 mod sync;
 
@@ -36,11 +38,13 @@ mod model_tests;
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod region_tests;
 
+pub use clients::{Bound, Client, ClientId, Counter, Gone, IsOpen, Keep, Marks, Pace, Statistics, WAYS, WORTHS, Worth};
 pub use counts::{Bucket, CountKey, CountTable, HOLDINGS, Holder, HoldingCell};
 
 #[cfg(not(loom))]
 pub use {
     child::Child,
+    clients::{ClientSizing, ClientTable, ClientTableError, Resumed},
     layout::{EVENTS, LAYOUT_VERSION, Shared, Sizing},
     ledger::{Reclaimed, RegionFull},
     region::{Region, RegionError},

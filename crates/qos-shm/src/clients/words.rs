@@ -1,0 +1,179 @@
+//! The packed words of an entry. Each carries the low bits of the entry's birth, so that a write meant for a former
+//! tenant of the slot fails.
+
+/// Seconds are kept modulo 2^28 (8.5 years).
+const SECOND_BITS: u32 = 28;
+const SECOND_MASK: u32 = (1 << SECOND_BITS) - 1;
+const NIBBLE: u64 = 0xf;
+const BIRTH_BITS: u32 = 16;
+const BIRTH_MASK: u64 = (1 << BIRTH_BITS) - 1;
+const CLAIMED: u64 = 1 << BIRTH_BITS;
+const FINGERPRINT_SHIFT: u32 = BIRTH_BITS + 1;
+
+/// Who lives in a slot: `fingerprint:47 | claimed:1 | birth:16`. Fingerprint 0: nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tag(pub u64);
+
+impl Tag {
+    /// The 47 bits of a hash that are kept; never 0.
+    pub const fn fingerprint_of(hash: u64) -> u64 {
+        let bits = hash & ((1 << (64 - FINGERPRINT_SHIFT)) - 1);
+        if bits == 0 { 1 } else { bits }
+    }
+
+    pub const fn fingerprint(self) -> u64 {
+        self.0 >> FINGERPRINT_SHIFT
+    }
+
+    pub const fn is_claimed(self) -> bool {
+        self.0 & CLAIMED != 0
+    }
+
+    /// A complete entry lives here.
+    pub const fn is_live(self) -> bool {
+        self.fingerprint() != 0 && !self.is_claimed()
+    }
+
+    /// The claim that follows this tag.
+    pub const fn claim(self, fingerprint: u64) -> Self {
+        Self((fingerprint << FINGERPRINT_SHIFT) | CLAIMED | (self.0.wrapping_add(1) & BIRTH_MASK))
+    }
+
+    /// The claim is complete.
+    pub const fn live(self) -> Self {
+        Self(self.0 & !CLAIMED)
+    }
+
+    /// Nobody, with the same birth.
+    pub const fn vacant(self) -> Self {
+        Self(self.0 & BIRTH_MASK)
+    }
+
+    /// What the words of this tenant carry.
+    pub const fn nibble(self) -> u64 {
+        self.0 & NIBBLE
+    }
+}
+
+/// The birth that a word carries.
+pub(super) const fn nibble_of(word: u64) -> u64 {
+    word & NIBBLE
+}
+
+/// A second as a word keeps it.
+const fn short(second: u32) -> u64 {
+    (second & SECOND_MASK) as u64
+}
+
+/// The second that was meant, seen from `now`: the nearest one, before or after.
+const fn long(kept: u64, now: u32) -> u32 {
+    let ago = now.wrapping_sub(kept as u32) & SECOND_MASK;
+    if ago <= SECOND_MASK / 2 { now.saturating_sub(ago) } else { now.wrapping_add(SECOND_MASK + 1 - ago) }
+}
+
+/// `number:32 | second:28 | birth:4`, for counters with a start, and for what else has a time and a number.
+pub(super) const fn timed(number: u32, second: u32, nibble: u64) -> u64 {
+    ((number as u64) << 32) | (short(second) << 4) | nibble
+}
+
+/// Number and second of a word.
+pub(super) const fn read_timed(word: u64, now: u32) -> (u32, u32) {
+    ((word >> 32) as u32, long((word >> 4) & SECOND_MASK as u64, now))
+}
+
+/// Marks of a client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// A VIP.
+    pub vip: bool,
+    /// Since when it has low priority, monotonic seconds; `None`: it has not.
+    pub low_since: Option<u32>,
+    /// Low-priority flags (connection-client.md section 1).
+    pub flags: u8,
+}
+
+/// `since:28 | flags:8 | low:1 | vip:1 | 0:22 | birth:4`.
+pub(super) const fn marks(marks: Marks, nibble: u64) -> u64 {
+    let (since, low) = match marks.low_since {
+        Some(since) => (short(since), 1),
+        None => (0, 0),
+    };
+    (since << 36) | ((marks.flags as u64) << 28) | (low << 27) | ((marks.vip as u64) << 26) | nibble
+}
+
+pub(super) const fn read_marks(word: u64, now: u32) -> Marks {
+    let since = if word >> 27 & 1 == 1 { Some(long(word >> 36, now)) } else { None };
+    Marks { vip: word >> 26 & 1 == 1, low_since: since, flags: (word >> 28) as u8 }
+}
+
+/// How fast events of a client come, and what it has to wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// Events per second in the last complete window.
+    pub per_second: u32,
+    /// Delay of each event, milliseconds (at most 65535).
+    pub delay_ms: u32,
+}
+
+/// `per_second:32 | delay:16 | 0:12 | birth:4`.
+pub(super) const fn pace(pace: Pace, nibble: u64) -> u64 {
+    let delay = if pace.delay_ms > 0xffff { 0xffff } else { pace.delay_ms };
+    ((pace.per_second as u64) << 32) | ((delay as u64) << 16) | nibble
+}
+
+pub(super) const fn read_pace(word: u64) -> Pace {
+    Pace { per_second: (word >> 32) as u32, delay_ms: ((word >> 16) & 0xffff) as u32 }
+}
+
+/// Two numbers of a word without birth.
+pub(super) const fn pair(low: u32, high: u32) -> u64 {
+    (high as u64) << 32 | low as u64
+}
+
+pub(super) const fn read_pair(word: u64) -> (u32, u32) {
+    (word as u32, (word >> 32) as u32)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_tells_vacant_claimed_and_live() {
+        let vacant = Tag(0xffff);
+        assert!(!vacant.is_live() && !vacant.is_claimed());
+        let claim = vacant.claim(Tag::fingerprint_of(u64::MAX));
+        assert!(claim.is_claimed() && !claim.is_live());
+        assert_eq!((claim.fingerprint(), claim.nibble(), claim.0 & BIRTH_MASK), ((1 << 47) - 1, 0, 0));
+        assert!(claim.live().is_live());
+        assert_eq!(claim.live().vacant(), Tag(0));
+        assert_ne!(Tag::fingerprint_of(1 << 47), 0);
+    }
+
+    #[test]
+    fn seconds_are_the_nearest_ones() {
+        let now = 3_000_000_000;
+        for second in [now, now - 1, now + 3, now - SECOND_MASK / 2, now - 86_400] {
+            assert_eq!(long(short(second), now), second);
+        }
+        assert_eq!(long(short(0), 5), 0);
+        assert_eq!(read_timed(timed(u32::MAX, 77, 9), 80), (u32::MAX, 77));
+        assert_eq!(nibble_of(timed(1, u32::MAX, 9)), 9);
+    }
+
+    #[test]
+    fn marks_and_pace_come_back() {
+        for marked in [
+            Marks::default(),
+            Marks { vip: true, low_since: Some(12), flags: 0xff },
+            Marks { vip: false, low_since: Some(0), flags: 0x3d },
+            Marks { vip: true, low_since: None, flags: 2 },
+        ] {
+            let word = marks(marked, 5);
+            assert_eq!((read_marks(word, 20), nibble_of(word)), (marked, 5));
+        }
+        let paced = Pace { per_second: u32::MAX, delay_ms: 5000 };
+        assert_eq!((read_pace(pace(paced, 3)), nibble_of(pace(paced, 3))), (paced, 3));
+        assert_eq!(read_pair(pair(1, u32::MAX)), (1, u32::MAX));
+    }
+}
