@@ -38,7 +38,7 @@ mod model_tests;
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod region_tests;
 
-pub use clients::{Bound, Client, ClientId, Counter, Gone, IsOpen, Keep, Marks, Pace, Statistics, WAYS, WORTHS, Worth};
+pub use clients::{Bound, Client, ClientId, Gone, IsOpen, Keep, WAYS, WORTHS, Worth};
 pub use counts::{Bucket, CountKey, CountTable, HOLDINGS, Holder, HoldingCell};
 
 #[cfg(not(loom))]

@@ -4,7 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use qos_shm::{Bound, ClientSizing, ClientTable, Counter, Gone, Keep, Marks, Region, Sizing, Worth};
+use qos_core::client::{Counter, Marks};
+use qos_shm::{Bound, ClientSizing, ClientTable, Gone, Keep, Region, Sizing, Worth};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 

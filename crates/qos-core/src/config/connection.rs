@@ -1,9 +1,9 @@
 //! Directives that limit connections (connection-client.md section 6).
 
+use super::client::network;
 use super::directive::{Directive, Family, Outcome, Scope, Target, first, optional, required, server};
 use super::types::CloseLimit;
 use super::value::{Expected, Wrong, flag, number32, printable};
-use crate::network::parse_network;
 
 const CONNECTIONS: Expected = Expected { unit: "connections", min: 1, max: i32::MAX as u64 };
 
@@ -101,12 +101,7 @@ fn max_conn_per_ip(name: &'static str, target: &mut Target<'_>, arguments: &[&[u
 
 fn max_conn_exclude_ip(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let text = first(arguments);
-    let network = parse_network(text).ok_or_else(|| Wrong {
-        directive: name,
-        value: Some(printable(text)),
-        problem: "is not an address".to_owned(),
-        expected: "an IPv4 or IPv6 address, a network such as 192.0.2.0/24 or 2001:db8::/32, or a prefix that ends in '.' or ':'".to_owned(),
-    })?;
+    let network = network(name, text)?;
     server(name, target)?.exclude.add(network);
     Ok(Outcome::Taken)
 }

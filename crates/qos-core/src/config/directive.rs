@@ -22,13 +22,17 @@ pub struct Argument {
     pub name: &'static str,
     /// Whether it may be left out.
     pub optional: bool,
+    /// Whether it may be repeated.
+    pub repeated: bool,
 }
 
 /// What is configured: the server or the location the directive stands in.
 #[derive(Debug)]
 pub enum Target<'a> {
-    /// In the main server or a virtual host.
+    /// In the main server.
     Server(&'a mut ServerConfig),
+    /// In a virtual host.
+    VirtualHost(&'a mut ServerConfig),
     /// In a location section.
     Location(&'a mut LocationConfig),
 }
@@ -65,12 +69,17 @@ pub type Family = &'static [Directive];
 
 /// A mandatory argument.
 pub(super) const fn required(name: &'static str) -> Argument {
-    Argument { name, optional: false }
+    Argument { name, optional: false, repeated: false }
 }
 
 /// An argument that may be left out.
 pub(super) const fn optional(name: &'static str) -> Argument {
-    Argument { name, optional: true }
+    Argument { name, optional: true, repeated: false }
+}
+
+/// Any number of arguments, also none.
+pub(super) const fn any(name: &'static str) -> Argument {
+    Argument { name, optional: true, repeated: true }
 }
 
 impl Directive {
@@ -85,7 +94,8 @@ impl Directive {
     pub fn usage(&self) -> String {
         let mut usage = self.name().to_owned();
         for argument in self.arguments {
-            usage.push_str(&if argument.optional { format!(" [<{}>]", argument.name) } else { format!(" <{}>", argument.name) });
+            let dots = if argument.repeated { " ..." } else { "" };
+            usage.push_str(&if argument.optional { format!(" [<{}>{dots}]", argument.name) } else { format!(" <{}>", argument.name) });
         }
         usage
     }
@@ -112,7 +122,8 @@ pub fn apply(directive: &'static Directive, target: &mut Target<'_>, arguments: 
     if arguments.len() < least {
         return Err(wrong(None, "an argument is missing"));
     }
-    if let Some(extra) = arguments.get(directive.arguments.len()) {
+    let unlimited = directive.arguments.last().is_some_and(|argument| argument.repeated);
+    if let Some(extra) = arguments.get(directive.arguments.len()).filter(|_| !unlimited) {
         return Err(wrong(Some(extra), "is one argument too many"));
     }
     if let Some(empty) = arguments.iter().position(|argument| argument.is_empty()) {
@@ -127,7 +138,7 @@ pub fn apply(directive: &'static Directive, target: &mut Target<'_>, arguments: 
 /// [`Wrong`] inside a location section (httpd refuses that before; a second wall).
 pub(super) fn server<'a>(directive: &'static str, target: &'a mut Target<'_>) -> Result<&'a mut ServerConfig, Wrong> {
     match target {
-        Target::Server(server) => Ok(server),
+        Target::Server(server) | Target::VirtualHost(server) => Ok(server),
         Target::Location(_) => Err(Wrong {
             directive,
             value: None,

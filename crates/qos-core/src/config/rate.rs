@@ -123,7 +123,7 @@ fn min_data_rate_off_event(name: &'static str, target: &mut Target<'_>, argument
         }
     };
     let events = match target {
-        Target::Server(server) => &mut server.off_events,
+        Target::Server(server) | Target::VirtualHost(server) => &mut server.off_events,
         Target::Location(location) => &mut location.off_events,
     };
     events.retain(|old| !old.name.eq_ignore_ascii_case(&event.name));

@@ -15,7 +15,7 @@ pub const DIRECTIVES: Family = &[Directive {
 fn limit_request_body(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let limit = number(name, first(arguments), Expected { unit: "bytes", min: 0, max: i64::MAX as u64 })?;
     match target {
-        Target::Server(server) => server.body_limit = Some(limit),
+        Target::Server(server) | Target::VirtualHost(server) => server.body_limit = Some(limit),
         Target::Location(location) => location.body_limit = Some(limit),
     }
     Ok(Outcome::Taken)

@@ -1,5 +1,6 @@
 //! The typed configuration of a server and of a location, and how they are merged.
 
+use super::client_types::{ClientConfig, Serialize, StatusEvent, merge_status_events};
 use crate::network::NetworkSet;
 
 /// Limit of `QS_SrvMaxConnClose`: a number of connections or a share of the capacity.
@@ -110,6 +111,16 @@ pub struct ServerConfig {
     pub rate_ignore_vip: Option<bool>,
     /// `QS_SrvMinDataRateOffEvent` in order.
     pub off_events: Vec<OffEvent>,
+    /// Per-client rules of the main server.
+    pub client: ClientConfig,
+    /// `QS_ClientContentTypes`, whole percentages: html, css/js, images, other, 304.
+    pub content_types: Option<[u8; 5]>,
+    /// `QS_SrvSerialize`: on or off.
+    pub serialize: Option<bool>,
+    /// `QS_SrvSerialize`: how long a request waits, and how many may.
+    pub serialize_waits: Option<Serialize>,
+    /// `QS_SetEnvIfStatus` in order.
+    pub status_events: Vec<StatusEvent>,
     /// `QS_ClientEntries`, rounded down to a multiple of 640.
     pub client_entries: Option<u32>,
     /// `QS_LimitRequestBody`, bytes.
@@ -149,6 +160,11 @@ impl ServerConfig {
             data_rate_off: own.data_rate_off,
             rate_ignore_vip: base.rate_ignore_vip,
             off_events: merge_off_events(&base.off_events, &own.off_events),
+            client: base.client.clone(),
+            content_types: own.content_types.or(base.content_types),
+            serialize: own.serialize.or(base.serialize),
+            serialize_waits: own.serialize_waits.or(base.serialize_waits),
+            status_events: merge_status_events(&base.status_events, &own.status_events),
             client_entries: base.client_entries,
             body_limit: own.body_limit.or(base.body_limit),
             log_only: base.log_only,
@@ -183,13 +199,19 @@ pub struct LocationConfig {
     pub off_events: Vec<OffEvent>,
     /// `QS_LimitRequestBody`, bytes.
     pub body_limit: Option<u64>,
+    /// `QS_SetEnvIfStatus` in order.
+    pub status_events: Vec<StatusEvent>,
 }
 
 impl LocationConfig {
     /// The inner section wins; variables add up, `-` removes.
     #[must_use]
     pub fn merge(base: &LocationConfig, own: &LocationConfig) -> LocationConfig {
-        LocationConfig { off_events: merge_off_events(&base.off_events, &own.off_events), body_limit: own.body_limit.or(base.body_limit) }
+        LocationConfig {
+            off_events: merge_off_events(&base.off_events, &own.off_events),
+            body_limit: own.body_limit.or(base.body_limit),
+            status_events: merge_status_events(&base.status_events, &own.status_events),
+        }
     }
 }
 

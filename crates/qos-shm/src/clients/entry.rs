@@ -1,10 +1,12 @@
 //! One client: reading and changing its words.
 
-use super::words::{Marks, Pace, Tag, marks, nibble_of, pace, pair, read_marks, read_pace, read_pair, read_timed, timed};
+use super::words::{Tag, marks, nibble_of, pace, pair, read_marks, read_pace, read_pair, read_timed, timed};
 use crate::sync::{
     AtomicU64,
     Ordering::{Acquire, SeqCst},
 };
+
+use qos_core::client::{Counter, Marks, Pace, Statistics};
 
 /// Words of an entry besides its tag and its limit counters.
 pub(super) const FIXED: usize = 10;
@@ -17,24 +19,6 @@ const PACE: usize = 6;
 const STATISTICS: usize = 7;
 /// The first limit counter.
 const LIMITS: usize = FIXED;
-
-/// A count and when it began (monotonic seconds). A count of 0 has no beginning.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counter {
-    /// How many; stays at its largest value.
-    pub count: u32,
-    /// Since when, monotonic seconds.
-    pub start: u32,
-}
-
-/// What a client asked for, by content, and how active it was.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Statistics {
-    /// Responses: html, css/js, images, other, 304.
-    pub responses: [u32; 5],
-    /// Activity points.
-    pub activity: u32,
-}
 
 /// The tenant of the slot is another one by now; the client has to be looked up again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

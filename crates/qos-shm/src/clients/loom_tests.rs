@@ -27,7 +27,7 @@ fn insert(memory: &Memory, client: u8) -> bool {
     let address = [client; 16];
     let table = memory.table();
     let found = table.find_or_insert(&address, u64::from(client), 100, &Keep::default(), &mut |_| false);
-    found.is_some_and(|found| found.change_block(100, |old| super::Counter { count: old.count + 1, start: 100 }).is_ok())
+    found.is_some_and(|found| found.change_block(100, |old| qos_core::client::Counter { count: old.count + 1, start: 100 }).is_ok())
 }
 
 fn entries(memory: &Memory, client: u8) -> Vec<u32> {

@@ -1,11 +1,11 @@
 //! The mapping of the client table: made, found again, given up, and moved over to one of another size. All unsafe code of
 //! the table is here.
 
-use super::entry::{Client, ClientId, Counter, Gone, Statistics};
+use super::entry::{Client, ClientId, Gone};
 use super::rank::{Facts, Keep, WORTHS, Worth};
 use super::table::{IsOpen, Table, WAYS, bucket_words};
-use super::words::{Marks, Pace};
 use crate::sync::{AtomicU64, Ordering::SeqCst};
+use qos_core::client::{Counter, Marks, Pace, Statistics};
 use std::fmt;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::Relaxed;

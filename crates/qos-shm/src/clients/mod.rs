@@ -30,7 +30,7 @@
 //! # Limits
 //!
 //! * A process that is stopped between two instructions while its slot is given away a multiple of 16 times, and the word then has
-//!   the value it had, changes it. Statistics ([`Statistics`]) carry no birth.
+//!   the value it had, changes it. Statistics (`qos_core::client::Statistics`) carry no birth.
 //! * Two clients of one bucket with the same 47 bits of the hash that are inserted at the same instant share an entry.
 //! * Buckets are not filled evenly: of as many clients as there are slots, one in seven finds its bucket full and drives out
 //!   the one that is worth least.
@@ -49,9 +49,8 @@ mod loom_tests;
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests;
 
-pub use entry::{Client, ClientId, Counter, Gone, Statistics};
+pub use entry::{Client, ClientId, Gone};
 #[cfg(not(loom))]
 pub use mapping::{ClientSizing, ClientTable, ClientTableError, Resumed};
 pub use rank::{Bound, Keep, WORTHS, Worth};
 pub use table::{IsOpen, WAYS};
-pub use words::{Marks, Pace};

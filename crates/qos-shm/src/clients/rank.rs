@@ -1,6 +1,6 @@
 //! Which entry of a bucket goes first when a new client needs its place (connection-client.md section 4.3, W14).
 
-use super::words::Marks;
+use qos_core::client::Marks;
 
 /// A limit with its window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use super::*;
 use crate::sync::AtomicU64;
 use crate::sync::stepped::{interrupted, killed_after};
 use proptest::prelude::*;
+use qos_core::client::{Counter, Marks, Pace, Statistics};
 use std::collections::HashMap;
 use std::rc::Rc;
 

@@ -1,6 +1,8 @@
 //! The packed words of an entry. Each carries the low bits of the entry's birth, so that a write meant for a former
 //! tenant of the slot fails.
 
+use qos_core::client::{Marks, Pace};
+
 /// Seconds are kept modulo 2^28 (8.5 years).
 const SECOND_BITS: u32 = 28;
 const SECOND_MASK: u32 = (1 << SECOND_BITS) - 1;
@@ -81,17 +83,6 @@ pub(super) const fn read_timed(word: u64, now: u32) -> (u32, u32) {
     ((word >> 32) as u32, long((word >> 4) & SECOND_MASK as u64, now))
 }
 
-/// Marks of a client.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Marks {
-    /// A VIP.
-    pub vip: bool,
-    /// Since when it has low priority, monotonic seconds; `None`: it has not.
-    pub low_since: Option<u32>,
-    /// Low-priority flags (connection-client.md section 1).
-    pub flags: u8,
-}
-
 /// `since:28 | flags:8 | low:1 | vip:1 | 0:22 | birth:4`.
 pub(super) const fn marks(marks: Marks, nibble: u64) -> u64 {
     let (since, low) = match marks.low_since {
@@ -104,15 +95,6 @@ pub(super) const fn marks(marks: Marks, nibble: u64) -> u64 {
 pub(super) const fn read_marks(word: u64, now: u32) -> Marks {
     let since = if word >> 27 & 1 == 1 { Some(long(word >> 36, now)) } else { None };
     Marks { vip: word >> 26 & 1 == 1, low_since: since, flags: (word >> 28) as u8 }
-}
-
-/// How fast events of a client come, and what it has to wait.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pace {
-    /// Events per second in the last complete window.
-    pub per_second: u32,
-    /// Delay of each event, milliseconds (at most 65535).
-    pub delay_ms: u32,
 }
 
 /// `per_second:32 | delay:16 | 0:12 | birth:4`.
