@@ -41,3 +41,17 @@ pub fn keep_region(region: NonNull<u8>) {
         unsafe { (*place.as_ptr()).region = region.as_ptr() };
     }
 }
+
+/// The client table of an earlier configuration.
+pub fn clients() -> Option<NonNull<u8>> {
+    // SAFETY: see `retained`.
+    retained().and_then(|place| NonNull::new(unsafe { place.read() }.clients))
+}
+
+/// Remembers the client table for the configurations to come.
+pub fn keep_clients(table: Option<NonNull<u8>>) {
+    if let Some(place) = retained() {
+        // SAFETY: see `retained`.
+        unsafe { (*place.as_ptr()).clients = table.map_or(std::ptr::null_mut(), NonNull::as_ptr) };
+    }
+}

@@ -34,6 +34,17 @@ impl Address {
         v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), IpAddr::V4)
     }
 
+    /// The client that an address stands for: IPv6 addresses with the same first `bits` (1 to 128) are one, IPv4 addresses are
+    /// themselves (`QS_ClientIPv6Prefix`).
+    #[must_use]
+    pub fn client(self, bits: u8) -> Address {
+        if bits >= 128 || self == Address::NONE || matches!(self.ip(), IpAddr::V4(_)) {
+            return self;
+        }
+        let mask = u128::MAX.checked_shl(u32::from(128 - bits.min(128))).unwrap_or(0);
+        Address((u128::from_be_bytes(self.0) & mask).to_be_bytes())
+    }
+
     /// Strictly one IPv4 or IPv6 address, nothing before or behind it (W27).
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Address> {
@@ -85,6 +96,18 @@ mod tests {
     fn ipv6_is_shown_compressed() {
         let address = Address::parse(b"2001:0DB8:0:0::1").unwrap();
         assert_eq!(address.to_string(), "2001:db8::1");
+    }
+
+    #[test]
+    fn ipv6_addresses_of_one_prefix_are_one_client_and_ipv4_ones_are_not() {
+        let client = |text: &str, bits| Address::parse(text.as_bytes()).unwrap().client(bits).to_string();
+        assert_eq!(client("2001:db8:1:2:3:4:5:6", 64), "2001:db8:1:2::");
+        assert_eq!(client("2001:db8:1:2ff:3:4:5:6", 56), "2001:db8:1:200::");
+        assert_eq!(client("2001:db8::1", 128), "2001:db8::1");
+        assert_eq!(client("8000::1", 1), "8000::");
+        assert_eq!(client("192.0.2.7", 1), "192.0.2.7");
+        assert_eq!(client("::ffff:192.0.2.7", 64), "192.0.2.7");
+        assert_eq!(Address::NONE.client(8), Address::NONE);
     }
 
     #[test]

@@ -51,3 +51,9 @@ pub use {
     slot::{ConnectionId, Holding, Slot},
     view::{ChildInfo, ConnectionView},
 };
+
+/// A number for a name, always the same: names columns of the client table.
+#[must_use]
+pub fn name_hash(name: &[u8]) -> u64 {
+    siphasher::sip::SipHasher13::new().hash(name)
+}

@@ -6,6 +6,7 @@ mod counter;
 mod identity;
 mod limit;
 mod marks;
+pub mod message;
 pub mod pace;
 
 pub use block::{BlockRule, Blocked};
