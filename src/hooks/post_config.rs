@@ -134,6 +134,8 @@ fn region(main: *mut ffi::server_rec, mpm: Mpm) -> Option<Region> {
     let sizing = Sizing {
         children: u32::try_from(hard_processes * GENERATIONS + 64).unwrap_or(u32::MAX).min(1 << 20),
         connections: u32::try_from(connections).unwrap_or(u32::MAX),
+        // A connection seldom has more requests than one that hold something at a time, and HTTP/2 has fewer workers than streams.
+        requests: u32::try_from(connections).unwrap_or(u32::MAX),
         block_slots: if per_child <= 2 { 2 } else { 64 },
     };
     // The secret of the keyed hash: two values of the standard library's randomly keyed hasher.

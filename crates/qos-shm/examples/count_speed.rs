@@ -36,7 +36,7 @@ fn measure(name: &str, child: &Child, threads: u8, shared: bool) {
 }
 
 fn main() -> Result<(), RegionError> {
-    let region = Region::create(&Sizing { children: 4, connections: 16_384, block_slots: 64 }, [1, 2])?;
+    let region = Region::create(&Sizing { children: 4, connections: 16_384, requests: 16_384, block_slots: 64 }, [1, 2])?;
     println!("region of {} bytes, {} slots", region.bytes(), region.slot_count());
     let Ok(child) = region.register_child(std::process::id(), 1) else {
         return Ok(());

@@ -5,7 +5,7 @@ use crate::region_tests::{Mapped, assert_empty};
 use crate::sync::stepped::{interrupted, killed_after};
 use crate::{Child, Holding, Region, Sizing};
 
-const TINY: Sizing = Sizing { children: 3, connections: 2, block_slots: 1 };
+const TINY: Sizing = Sizing { children: 3, connections: 2, requests: 2, block_slots: 1 };
 
 /// A life with every operation in it.
 fn life(region: &Region, child: &Child) {

@@ -3,20 +3,28 @@
 //! ```text
 //! Head        magic, version, sizes, directory of sections, secret, generation, shared words
 //! Children    one Record per child
-//! Blocks      one Block per `block_slots` slots: owner, bitmap
+//! Blocks      one Block per `block_slots` connection slots: owner, bitmap
 //! Slots       one Slot per connection
 //! Buckets     the count table
+//! then the same for requests:
+//! RequestBlocks, Requests
+//! Marks       a bit per place of a request in a queue
 //! ```
 
 use crate::counts::{Bucket, HOLDING_BITS, HOLDINGS};
+use crate::request::{REQUEST_CELLS, RequestSlot};
 use crate::slot::Slot;
 use crate::sync::{AtomicU32, AtomicU64};
+use crate::turns::TURNS;
 
 /// Changes with every change of the layout; regions of another version are refused.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
 
 /// How many kinds of events are counted.
 pub const EVENTS: usize = 200;
+
+/// How many classes of content are told apart.
+pub const CONTENT_CLASSES: usize = 5;
 
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"mod_qos\x01");
 
@@ -32,14 +40,21 @@ pub struct Sizing {
     /// its blocks until it ends). At least 1. One block per child is added, so that no child lacks a slot because
     /// others have started a block.
     pub connections: u32,
-    /// Slots that a child claims at a time: 1 to 64, a power of two (rounded up).
+    /// Requests that hold counts or stand in queues, of all children together, as `connections`. At least 1.
+    pub requests: u32,
+    /// Slots of either kind that a child claims at a time: 1 to 64, a power of two (rounded up).
     pub block_slots: u32,
 }
 
 impl Sizing {
     /// With each number in its range.
     pub(crate) fn rounded(&self) -> Self {
-        Self { children: self.children.max(1), connections: self.connections.max(1), block_slots: self.block_slots.clamp(1, 64).next_power_of_two() }
+        Self {
+            children: self.children.max(1),
+            connections: self.connections.max(1),
+            requests: self.requests.max(1),
+            block_slots: self.block_slots.clamp(1, 64).next_power_of_two(),
+        }
     }
 }
 
@@ -50,6 +65,9 @@ pub(crate) enum Kind {
     Blocks = 2,
     Slots = 3,
     Buckets = 4,
+    RequestBlocks = 5,
+    Requests = 6,
+    Marks = 7,
 }
 
 /// An entry of the directory: `length` is a number of elements, `offset` in bytes from the base.
@@ -61,24 +79,29 @@ pub(crate) struct Section {
     pub length: u64,
 }
 
+const SECTIONS: usize = 7;
+
 /// Sections and size that follow from a sizing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub sizing: Sizing,
-    pub sections: [Section; 4],
+    pub sections: [Section; SECTIONS],
     pub bytes: u64,
 }
 
 impl Plan {
-    /// `Err`: the bytes that such a region would have; there are too many connections for the indices, or too many
-    /// bytes for the address space.
+    /// `Err`: the bytes that such a region would have; there are too many connections and requests for the indices, or
+    /// too many bytes for the address space.
     pub fn new(sizing: &Sizing) -> Result<Self, u64> {
         let sizing = sizing.rounded();
-        // All of this is far below 2^64: at most 2^32 * 65 slots of 128 bytes and twice the buckets.
+        // All of this is far below 2^64: at most 2^32 * 65 slots of a kind, of 128 bytes, and a few times the buckets.
         let width = u64::from(sizing.block_slots);
-        let blocks = u64::from(sizing.connections).div_ceil(width) + u64::from(sizing.children);
-        let slots = blocks * width;
-        let buckets = (2 * slots).next_power_of_two();
+        let blocks_of = |number: u32| u64::from(number).div_ceil(width) + u64::from(sizing.children);
+        let (blocks, request_blocks) = (blocks_of(sizing.connections), blocks_of(sizing.requests));
+        let (slots, requests) = (blocks * width, request_blocks * width);
+        // Two per key that nobody else need share. A connection has one, its address; all, and its server, it has in common
+        // with many. A request has two of its client: a count, and the queue of its requests.
+        let buckets = (2 * slots + 4 * requests).next_power_of_two();
         let mut end = size_of::<Head>() as u64;
         let mut section = |kind: Kind, length: u64, element: usize| {
             let offset = end.next_multiple_of(ALIGNMENT);
@@ -90,9 +113,13 @@ impl Plan {
             section(Kind::Blocks, blocks, size_of::<Block>()),
             section(Kind::Slots, slots, size_of::<Slot>()),
             section(Kind::Buckets, buckets, size_of::<Bucket>()),
+            section(Kind::RequestBlocks, request_blocks, size_of::<Block>()),
+            section(Kind::Requests, requests, size_of::<RequestSlot>()),
+            section(Kind::Marks, (requests * TURNS as u64).div_ceil(64), size_of::<AtomicU64>()),
         ];
         let bytes = end.next_multiple_of(4096);
-        if slots * HOLDINGS as u64 >= 1 << HOLDING_BITS || isize::try_from(bytes).is_err() {
+        let holdings = slots * HOLDINGS as u64 + requests * REQUEST_CELLS as u64;
+        if holdings >= 1 << HOLDING_BITS || isize::try_from(bytes).is_err() {
             return Err(bytes);
         }
         Ok(Self { sizing, sections, bytes })
@@ -110,9 +137,18 @@ pub(crate) struct Head {
     pub block_slots: u32,
     pub bytes: u64,
     pub secret: [u64; 2],
-    pub sections: [Section; 4],
+    pub sections: [Section; SECTIONS],
+    pub requests: u32,
     pub generation: AtomicU32,
+    /// The ticket drawn last in any queue.
+    pub tickets: AtomicU64,
     pub shared: Shared,
+}
+
+impl Head {
+    pub fn sizing(&self) -> Sizing {
+        Sizing { children: self.children, connections: self.connections, requests: self.requests, block_slots: self.block_slots }
+    }
 }
 
 /// Words that all children read and write. This crate gives them no meaning.
@@ -129,6 +165,12 @@ pub struct Shared {
     pub cuts: AtomicU64,
     /// Idle workers of the server at `busy_checked_ms`.
     pub idle_workers: AtomicU32,
+    /// Requests that were delayed since the server started.
+    pub delays: AtomicU64,
+    /// By how much altogether: milliseconds.
+    pub delayed_ms: AtomicU64,
+    /// Responses of all clients by class of content: HTML, CSS and JavaScript, images, others, not modified (304).
+    pub prefer_totals: [AtomicU64; CONTENT_CLASSES],
     /// Events since the server started, by kind.
     pub events: [AtomicU64; EVENTS],
     /// Events since they were last reported, by kind.
@@ -167,6 +209,7 @@ pub(crate) const fn pack(generation: u32, pid: u32) -> u64 {
 
 const _: () = {
     assert!(size_of::<Slot>() == 128 && align_of::<Slot>() == 128);
+    assert!(size_of::<RequestSlot>() == 128 && align_of::<RequestSlot>() == 128);
     assert!(size_of::<Bucket>() == 128 && align_of::<Bucket>() == 128);
     assert!(size_of::<Block>() == 16 && size_of::<Record>() == 16);
     assert!(ALIGNMENT as usize % align_of::<Head>() == 0);

@@ -1,10 +1,12 @@
 //! Who holds what: children register, and what a dead one held is given back.
 
 use crate::child::Child;
-use crate::layout::{pack, unpack};
+use crate::layout::{Block, pack, unpack};
 use crate::region::Region;
+use crate::request::REQUEST_CELLS;
 use crate::slot::{ConnectionId, Holding};
 use crate::sync::Ordering::SeqCst;
+use crate::turns::TURNS;
 use std::fmt;
 
 /// No record is free for another child.
@@ -24,6 +26,8 @@ impl std::error::Error for RegionFull {}
 pub struct Reclaimed {
     /// Connections that it had open.
     pub connections: u32,
+    /// Requests that it had in slots.
+    pub requests: u32,
 }
 
 impl Region {
@@ -53,7 +57,9 @@ impl Region {
             let word = record.word.load(SeqCst);
             if word != 0 && unpack(word).1 == pid {
                 let sum = reclaimed.get_or_insert_with(Reclaimed::default);
-                sum.connections += self.reclaim_record(index).connections;
+                let given = self.reclaim_record(index);
+                sum.connections += given.connections;
+                sum.requests += given.requests;
             }
         }
         reclaimed
@@ -72,33 +78,54 @@ impl Region {
         children
     }
 
-    /// Counts first, then bitmap, then block, then record: what is not given back yet can be found by who comes after.
+    /// Requests first, as others may wait for them.
     pub(crate) fn reclaim_record(&self, index: u32) -> Reclaimed {
-        let mut connections = 0;
-        for (number, block) in (0_u32..).zip(self.blocks()) {
+        let requests = self.reclaim_blocks(index, self.request_blocks(), &|slot| self.settle_request(slot));
+        let connections = self.reclaim_blocks(index, self.blocks(), &|slot| self.settle_connection(slot));
+        if let Some(record) = self.records().get(index as usize) {
+            record.word.store(0, SeqCst);
+        }
+        Reclaimed { connections, requests }
+    }
+
+    /// Counts first, then bitmap, then block, then record: what is not given back yet can be found by who comes after.
+    /// Returns how many slots were used.
+    fn reclaim_blocks(&self, index: u32, blocks: &[Block], settle: &dyn Fn(u32)) -> u32 {
+        let mut used = 0;
+        for (number, block) in (0_u32..).zip(blocks) {
             if block.owner.load(SeqCst) != index + 1 {
                 continue;
             }
-            connections += block.used.load(SeqCst).count_ones();
+            used += block.used.load(SeqCst).count_ones();
             for slot in number * self.width()..(number + 1) * self.width() {
-                self.settle(ConnectionId::from_raw(slot));
+                settle(slot);
             }
             block.used.store(0, SeqCst);
             block.owner.store(0, SeqCst);
         }
-        if let Some(record) = self.records().get(index as usize) {
-            record.word.store(0, SeqCst);
-        }
-        Reclaimed { connections }
+        used
     }
 
-    fn settle(&self, id: ConnectionId) {
+    fn settle_connection(&self, slot: u32) {
+        let id = ConnectionId::from_raw(slot);
         let table = self.table();
         for holding in Holding::EACH {
             table.settle(holding.of(id));
         }
         if let Some(slot) = self.slots().get(id.raw() as usize) {
             slot.close();
+        }
+    }
+
+    /// Queues first: a place must count for as long as it is there.
+    fn settle_request(&self, slot: u32) {
+        let turns = self.turns();
+        for place in 0..TURNS as u32 {
+            turns.settle(slot * TURNS as u32 + place);
+        }
+        let table = self.table();
+        for number in 0..REQUEST_CELLS {
+            table.settle(self.request_holding(slot, number));
         }
     }
 }

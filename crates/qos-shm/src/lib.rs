@@ -1,19 +1,21 @@
 //! The memory that all children of the server share.
 //!
 //! One anonymous mapping, made by the parent before it forks and kept over graceful restarts. It knows which child
-//! holds which connections, and what each connection counts for. Everything in it is an index or an atomic, memory of
+//! holds which connections and requests, what each of them counts for, and the queues in which requests stand. Everything in it is an index or an atomic, memory of
 //! zeros is a valid empty state, and no process ever waits for another one: any of them may be killed or stopped at any
 //! instruction. What a dead child held, the parent gives back ([`Region::reclaim_child`]).
 //!
 //! * [`Region`]: the mapping; what the parent does, and what everybody may look at
-//! * [`Child`]: what a child does with its own connections
+//! * [`Child`]: what a child does with its own connections and requests
 //! * [`Slot`]: one connection
 //! * [`CountTable`]: the exact counters, with the argument why they are exact
 //! * [`ClientTable`]: every client remembered, in a mapping of its own
+//! * `turns`: requests that are served one at a time, with the argument why nobody is forgotten
 
 mod clients;
 mod counts;
 mod sync;
+mod turns;
 
 #[cfg(not(loom))]
 mod child;
@@ -22,7 +24,11 @@ mod layout;
 #[cfg(not(loom))]
 mod ledger;
 #[cfg(not(loom))]
+mod queues;
+#[cfg(not(loom))]
 mod region;
+#[cfg(not(loom))]
+mod request;
 #[cfg(not(loom))]
 mod slot;
 #[cfg(not(loom))]
@@ -37,17 +43,22 @@ mod model_tests;
 #[cfg(all(test, not(loom)))]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod region_tests;
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod request_tests;
 
 pub use clients::{Bound, Client, ClientId, Gone, IsOpen, Keep, WAYS, WORTHS, Worth};
-pub use counts::{Bucket, CountKey, CountTable, HOLDINGS, Holder, HoldingCell};
+pub use counts::{Bucket, CountKey, CountTable, HOLDINGS, HoldingCell, Holdings};
+pub use turns::{TURNS, Turn};
 
 #[cfg(not(loom))]
 pub use {
     child::Child,
     clients::{ClientSizing, ClientTable, ClientTableError, Resumed},
-    layout::{EVENTS, LAYOUT_VERSION, Shared, Sizing},
+    layout::{CONTENT_CLASSES, EVENTS, LAYOUT_VERSION, Shared, Sizing},
     ledger::{Reclaimed, RegionFull},
     region::{Region, RegionError},
+    request::{REQUEST_HOLDINGS, RequestId},
     slot::{ConnectionId, Holding, Slot},
     view::{ChildInfo, ConnectionView},
 };

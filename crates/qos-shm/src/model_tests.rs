@@ -67,7 +67,7 @@ proptest! {
                     let before = open.len();
                     open.retain(|connection| connection.child != child);
                     let connections = (before - open.len()) as u32;
-                    prop_assert_eq!(region.reclaim_child(child as u32 + 10), Some(Reclaimed { connections }));
+                    prop_assert_eq!(region.reclaim_child(child as u32 + 10), Some(Reclaimed { connections, requests: 0 }));
                     children[child] = register(child);
                 }
                 _ => {}

@@ -1,9 +1,10 @@
-//! The mapping: made, found again, given up. All unsafe code of this crate is here.
+//! The mapping: made, found again, given up. The unsafe code of this crate is here, but for the system call that sleeps.
 
-use crate::counts::{Bucket, CountKey, CountTable};
+use crate::counts::{Bucket, CountKey, CountTable, HOLDINGS, HoldingCell, Holdings};
 use crate::layout::{Block, Head, LAYOUT_VERSION, MAGIC, Plan, Record, Shared, Sizing};
+use crate::request::{REQUEST_CELLS, RequestSlot};
 use crate::slot::Slot;
-use crate::sync::Ordering::SeqCst;
+use crate::sync::{AtomicU64, Ordering::SeqCst};
 use siphasher::sip::SipHasher13;
 use std::fmt;
 use std::ptr::NonNull;
@@ -11,7 +12,7 @@ use std::ptr::NonNull;
 /// Why there is no region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegionError {
-    /// More connections than 2^30 / 3, or more bytes than the address space has.
+    /// More connections and requests than 2^30 holdings, or more bytes than the address space has.
     TooLarge {
         /// What the region would take.
         bytes: u64,
@@ -58,6 +59,9 @@ pub struct Region {
     blocks: NonNull<[Block]>,
     slots: NonNull<[Slot]>,
     buckets: NonNull<[Bucket]>,
+    request_blocks: NonNull<[Block]>,
+    requests: NonNull<[RequestSlot]>,
+    marks: NonNull<[AtomicU64]>,
     width: u32,
 }
 
@@ -93,6 +97,7 @@ impl Region {
             (*p).version = LAYOUT_VERSION;
             (*p).children = plan.sizing.children;
             (*p).connections = plan.sizing.connections;
+            (*p).requests = plan.sizing.requests;
             (*p).block_slots = plan.sizing.block_slots;
             (*p).bytes = plan.bytes;
             (*p).secret = secret;
@@ -123,7 +128,7 @@ impl Region {
         if found.version != LAYOUT_VERSION {
             return Err(RegionError::Version { found: found.version });
         }
-        let sizing = Sizing { children: found.children, connections: found.connections, block_slots: found.block_slots };
+        let sizing = found.sizing();
         let plan = Plan::new(&sizing).map_err(|_| RegionError::Sizes)?;
         if plan.sizing != sizing || plan.sections != found.sections || plan.bytes != found.bytes {
             return Err(RegionError::Sizes);
@@ -142,7 +147,7 @@ impl Region {
             let first = unsafe { head.cast::<u8>().add(section.offset as usize) };
             NonNull::slice_from_raw_parts(first.cast::<T>(), section.length as usize)
         }
-        let [records, blocks, slots, buckets] = &plan.sections;
+        let [records, blocks, slots, buckets, request_blocks, requests, marks] = &plan.sections;
         // SAFETY: `Plan::new` puts its sections one after the other below `plan.bytes`, which fits an isize.
         unsafe {
             Self {
@@ -151,6 +156,9 @@ impl Region {
                 blocks: part(head, blocks),
                 slots: part(head, slots),
                 buckets: part(head, buckets),
+                request_blocks: part(head, request_blocks),
+                requests: part(head, requests),
+                marks: part(head, marks),
                 width: plan.sizing.block_slots,
             }
         }
@@ -181,14 +189,19 @@ impl Region {
     /// What the region was made for, each number rounded to its range. The same again creates a region like this one.
     #[must_use]
     pub fn sizing(&self) -> Sizing {
-        let head = self.head();
-        Sizing { children: head.children, connections: head.connections, block_slots: head.block_slots }
+        self.head().sizing()
     }
 
     /// Connection slots there are; [`crate::ConnectionId::raw`] is below this. More than `sizing().connections`.
     #[must_use]
     pub fn slot_count(&self) -> usize {
         self.slots.len()
+    }
+
+    /// Request slots there are; [`crate::RequestId::raw`] is below this. More than `sizing().requests`.
+    #[must_use]
+    pub fn request_slots(&self) -> usize {
+        self.requests.len()
     }
 
     /// Starts a new generation of children (the server starts or restarts); returns its number, from 1.
@@ -219,7 +232,7 @@ impl Region {
         CountKey::from_raw(SipHasher13::new_with_keys(k0, k1).hash(&message))
     }
 
-    /// How many connections count for `key` now.
+    /// How many connections and requests count for `key` now.
     #[must_use]
     pub fn count(&self, key: CountKey) -> u32 {
         self.table().count(key)
@@ -238,9 +251,15 @@ impl Region {
         self.table().take_refusals(key)
     }
 
-    pub(crate) fn table(&self) -> CountTable<'_, Slot> {
+    pub(crate) fn table(&self) -> CountTable<'_, Cells<'_>> {
         // SAFETY: points to that many buckets in the mapping, which outlives this handle; zero is a valid bucket.
-        CountTable::new(unsafe { self.buckets.as_ref() }, self.slots())
+        CountTable::new(unsafe { self.buckets.as_ref() }, Cells { slots: self.slots(), requests: self.requests() })
+    }
+
+    /// Index of a holding of a request slot in the count table: those of all connections come first.
+    pub(crate) fn request_holding(&self, slot: u32, number: usize) -> u32 {
+        // `Plan::new` sees to it that all indices are below 2^30.
+        u32::try_from(self.slots.len() * HOLDINGS + slot as usize * REQUEST_CELLS + number).unwrap_or(u32::MAX)
     }
 
     pub(crate) fn slots(&self) -> &[Slot] {
@@ -251,6 +270,26 @@ impl Region {
     pub(crate) fn blocks(&self) -> &[Block] {
         // SAFETY: points to that many blocks in the mapping, which outlives this handle; zero is a valid block.
         unsafe { self.blocks.as_ref() }
+    }
+
+    pub(crate) fn request_blocks(&self) -> &[Block] {
+        // SAFETY: points to that many blocks in the mapping, which outlives this handle; zero is a valid block.
+        unsafe { self.request_blocks.as_ref() }
+    }
+
+    pub(crate) fn requests(&self) -> &[RequestSlot] {
+        // SAFETY: points to that many slots in the mapping, which outlives this handle; zero is a valid slot.
+        unsafe { self.requests.as_ref() }
+    }
+
+    pub(crate) fn marks(&self) -> &[AtomicU64] {
+        // SAFETY: points to that many words in the mapping, which outlives this handle.
+        unsafe { self.marks.as_ref() }
+    }
+
+    /// The ticket drawn last.
+    pub(crate) fn tickets(&self) -> &AtomicU64 {
+        &self.head().tickets
     }
 
     pub(crate) fn records(&self) -> &[Record] {
@@ -266,5 +305,22 @@ impl Region {
     fn head(&self) -> &Head {
         // SAFETY: points to the head of the mapping, which outlives this handle.
         unsafe { self.head.as_ref() }
+    }
+}
+
+/// The holdings of all slots, by index: those of the connections, then those of the requests.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cells<'a> {
+    slots: &'a [Slot],
+    requests: &'a [RequestSlot],
+}
+
+impl Holdings for Cells<'_> {
+    fn holding(&self, index: u32) -> Option<&HoldingCell> {
+        let index = index as usize;
+        match index.checked_sub(self.slots.len() * HOLDINGS) {
+            None => self.slots.get(index / HOLDINGS)?.holdings().get(index % HOLDINGS),
+            Some(rest) => self.requests.get(rest / REQUEST_CELLS)?.holding(rest % REQUEST_CELLS),
+        }
     }
 }

@@ -6,7 +6,7 @@ use crate::{ConnectionId, Holding, Reclaimed, Region, RegionError, RegionFull, S
 use std::collections::HashSet;
 use std::ptr::NonNull;
 
-pub(crate) const SMALL: Sizing = Sizing { children: 2, connections: 8, block_slots: 4 };
+pub(crate) const SMALL: Sizing = Sizing { children: 2, connections: 8, requests: 8, block_slots: 4 };
 
 /// Unmapped at the end of the test.
 pub(crate) struct Mapped(pub Region);
@@ -65,10 +65,10 @@ fn a_new_region_is_empty() {
 
 #[test]
 fn sizes_are_rounded_and_stay() {
-    let odd = Sizing { children: 0, connections: 0, block_slots: 33 };
-    let rounded = Sizing { children: 1, connections: 1, block_slots: 64 };
+    let odd = Sizing { children: 0, connections: 0, requests: 0, block_slots: 33 };
+    let rounded = Sizing { children: 1, connections: 1, requests: 1, block_slots: 64 };
     assert_eq!(Mapped::new(&odd).0.sizing(), rounded);
-    let large = Mapped::new(&Sizing { children: 3, connections: 10, block_slots: 1000 });
+    let large = Mapped::new(&Sizing { children: 3, connections: 10, requests: 20, block_slots: 1000 });
     assert_eq!(large.0.sizing().block_slots, 64);
     let again = Mapped::new(&large.0.sizing());
     assert_eq!((again.0.sizing(), again.0.bytes()), (large.0.sizing(), large.0.bytes()));
@@ -77,9 +77,10 @@ fn sizes_are_rounded_and_stay() {
 #[test]
 fn too_much_is_an_error_that_names_the_bytes() {
     for sizing in [
-        Sizing { children: 1, connections: u32::MAX, block_slots: 1 },
-        Sizing { children: u32::MAX, connections: u32::MAX, block_slots: 64 },
-        Sizing { children: 1, connections: (1 << 30) / 3, block_slots: 1 },
+        Sizing { children: 1, connections: u32::MAX, requests: 1, block_slots: 1 },
+        Sizing { children: u32::MAX, connections: u32::MAX, requests: u32::MAX, block_slots: 64 },
+        Sizing { children: 1, connections: (1 << 30) / 3, requests: 1, block_slots: 1 },
+        Sizing { children: 1, connections: 1, requests: (1 << 30) / 5, block_slots: 1 },
     ] {
         let error = Region::create(&sizing, [0; 2]).unwrap_err();
         let RegionError::TooLarge { bytes } = error else { panic!("{error}") };
@@ -183,7 +184,7 @@ fn what_belongs_to_others_is_left_alone() {
     assert_eq!(two.local_index(id), usize::MAX);
     assert!(one.slot(ConnectionId::from_raw(u32::MAX)).is_none());
     assert_eq!(region.count(all), 1);
-    assert_eq!(region.reclaim_child(11), Some(Reclaimed { connections: 0 }));
+    assert_eq!(region.reclaim_child(11), Some(Reclaimed::default()));
     assert_eq!(region.reclaim_child(11), None);
     assert_eq!(region.count(all), 1);
     assert_eq!(region.reclaim_missing(&mut |pid| pid != 10), 1);
@@ -219,7 +220,7 @@ fn every_slot_is_given_out_once() {
     assert_eq!((one.local_capacity(), one.max_local()), (12, 16));
     assert_eq!(mapped.0.children().map(|child| child.connections).sum::<u32>(), 13);
     assert_eq!(mapped.0.connections().count(), 13);
-    assert_eq!(mapped.0.reclaim_child(10), Some(Reclaimed { connections: 12 }));
+    assert_eq!(mapped.0.reclaim_child(10), Some(Reclaimed { connections: 12, requests: 0 }));
     assert_eq!(two.local_capacity(), 4);
     let more = std::iter::from_fn(|| two.open(&address(2), 0, 0)).count();
     assert_eq!(more, 15);
@@ -228,7 +229,7 @@ fn every_slot_is_given_out_once() {
 /// Threads of one child: no slot twice, no local index twice, all counts right in the end.
 #[test]
 fn threads_share_a_child() {
-    let mapped = Mapped::new(&Sizing { children: 2, connections: 64, block_slots: 8 });
+    let mapped = Mapped::new(&Sizing { children: 2, connections: 64, requests: 1, block_slots: 8 });
     let region = mapped.0;
     let child = region.register_child(10, 1).unwrap();
     let all = region.key(0, &address(0));

@@ -1,6 +1,6 @@
 //! One connection in the shared region.
 
-use crate::counts::{CountKey, HOLDINGS, Holder, HoldingCell};
+use crate::counts::{CountKey, HOLDINGS, HoldingCell};
 use crate::sync::{
     AtomicU32, AtomicU64,
     Ordering::{Relaxed, SeqCst},
@@ -70,13 +70,11 @@ pub struct Slot {
     reserved: [AtomicU64; 2],
 }
 
-impl Holder for Slot {
-    fn holdings(&self) -> &[HoldingCell; HOLDINGS] {
+impl Slot {
+    pub(crate) fn holdings(&self) -> &[HoldingCell; HOLDINGS] {
         &self.holdings
     }
-}
 
-impl Slot {
     /// Client address, IPv4 mapped into IPv6 or however the opener wrote it.
     #[must_use]
     pub fn address(&self) -> [u8; 16] {

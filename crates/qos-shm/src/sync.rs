@@ -9,10 +9,8 @@ pub use std::sync::atomic::Ordering;
 #[cfg(not(any(test, loom)))]
 pub use std::sync::atomic::{AtomicU32, AtomicU64};
 
-#[cfg(all(test, not(loom)))]
-pub use stepped::AtomicU32;
 #[cfg(any(test, loom))]
-pub use stepped::AtomicU64;
+pub use stepped::{AtomicU32, AtomicU64};
 
 #[cfg(any(test, loom))]
 pub(crate) mod stepped {
@@ -98,6 +96,10 @@ pub(crate) mod stepped {
                 pub fn new(value: $value) -> Self {
                     Self(real::$name::new(value))
                 }
+                #[cfg(not(loom))]
+                pub const fn as_ptr(&self) -> *mut $value {
+                    self.0.as_ptr()
+                }
                 pub fn load(&self, order: Ordering) -> $value {
                     step();
                     self.0.load(order)
@@ -131,7 +133,6 @@ pub(crate) mod stepped {
             }
         };
     }
-    #[cfg(not(loom))]
     stepped!(AtomicU32, u32);
     stepped!(AtomicU64, u64);
 }

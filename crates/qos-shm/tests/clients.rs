@@ -61,7 +61,7 @@ struct Shared {
 
 impl Shared {
     fn new(entries: u32) -> Shared {
-        let region = Region::create(&Sizing { children: 4, connections: 64, block_slots: 2 }, [1, 2]).unwrap();
+        let region = Region::create(&Sizing { children: 4, connections: 64, block_slots: 2, requests: 64 }, [1, 2]).unwrap();
         let table = ClientTable::create(&ClientSizing { entries, variables: vec![7], secret_check: 1 }).unwrap();
         Shared { region, table, keep: keep() }
     }
@@ -174,7 +174,7 @@ fn a_flood_of_five_million_addresses_drives_out_nobody_who_is_blocked() {
 }
 
 fn ten_million_clients_take_128_bytes_each() {
-    let region = Region::create(&Sizing { children: 1, connections: 1, block_slots: 1 }, [3, 4]).unwrap();
+    let region = Region::create(&Sizing { children: 1, connections: 1, block_slots: 1, requests: 1 }, [3, 4]).unwrap();
     let table = ClientTable::create(&ClientSizing { entries: 10_000_000, variables: vec![1, 2, 3, 4], secret_check: 1 }).unwrap();
     let each = table.bytes() as f64 / table.capacity() as f64;
     assert!(each <= 128.0, "{each}");

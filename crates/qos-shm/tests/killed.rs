@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const CHILDREN: usize = 5;
 const KEYS: usize = 8;
 const RUN: Duration = Duration::from_secs(10);
-const SIZING: Sizing = Sizing { children: CHILDREN as u32, connections: 16, block_slots: 2 };
+const SIZING: Sizing = Sizing { children: CHILDREN as u32, connections: 16, requests: 16, block_slots: 2 };
 
 /// What parent and children tell each other besides the region.
 struct Board {

@@ -118,7 +118,7 @@ fn stopped_and_continued() {
                 let result = interrupted(hook, || deed.run(&bench));
                 let context = format!("{deed:?} script {number} step {k}");
                 bench.audit(&keys(), &context);
-                let counted = bench.cells[0].holdings()[0].counted();
+                let counted = bench.cells[0].0[0].counted();
                 assert_eq!(counted.is_some(), deed.adds() && result.is_some(), "{context}");
                 if !fired.get() {
                     break;
@@ -179,7 +179,7 @@ fn killed_and_settled() {
                     bench.table().settle(VICTIM);
                     let context = format!("{deed:?} script {number} steps {k} {j}");
                     bench.audit(&keys(), &context);
-                    assert_eq!(bench.cells[0].holdings()[0].counted(), None, "{context}");
+                    assert_eq!(bench.cells[0].0[0].counted(), None, "{context}");
                     if settled {
                         break alive;
                     }
@@ -241,7 +241,7 @@ fn reused(deed: Deed, k: u64, reuse: CountKey) -> bool {
             bench.table().settle(VICTIM);
             let context = format!("{deed:?} reuse {reuse:?} steps {k} {j} {m}");
             bench.audit(&keys(), &context);
-            assert_eq!(bench.cells[0].holdings()[0].counted(), None, "{context}");
+            assert_eq!(bench.cells[0].0[0].counted(), None, "{context}");
             if completed.get() {
                 break;
             }

@@ -10,9 +10,9 @@ use loom::thread;
 #[derive(Default)]
 struct Cells([HoldingCell; HOLDINGS]);
 
-impl Holder for Cells {
-    fn holdings(&self) -> &[HoldingCell; HOLDINGS] {
-        &self.0
+impl Holdings for &[Cells] {
+    fn holding(&self, index: u32) -> Option<&HoldingCell> {
+        self.get(index as usize / HOLDINGS)?.0.get(index as usize % HOLDINGS)
     }
 }
 
@@ -27,7 +27,7 @@ const TWO: CountKey = CountKey::from_raw(2 << 24);
 const THREE: CountKey = CountKey::from_raw(3 << 24);
 
 impl Bench {
-    fn table(&self) -> CountTable<'_, Cells> {
+    fn table(&self) -> CountTable<'_, &[Cells]> {
         CountTable::new(&self.bucket, &self.cells)
     }
 
@@ -56,7 +56,7 @@ fn explore(preemptions: Option<usize>, model: impl Fn(Arc<Bench>) + Sync + Send 
     println!("{} interleavings, bound {preemptions:?}", runs.load(SeqCst));
 }
 
-fn spawn<T: 'static>(bench: &Arc<Bench>, work: impl FnOnce(CountTable<'_, Cells>) -> T + 'static) -> thread::JoinHandle<T> {
+fn spawn<T: 'static>(bench: &Arc<Bench>, work: impl FnOnce(CountTable<'_, &[Cells]>) -> T + 'static) -> thread::JoinHandle<T> {
     let bench = bench.clone();
     thread::spawn(move || work(bench.table()))
 }
@@ -97,7 +97,7 @@ fn loom_one_place_for_two_keys() {
 #[test]
 fn loom_add_and_remove_against_the_same() {
     explore(Some(4), |bench| {
-        let work = |table: CountTable<'_, Cells>, holding| {
+        let work = |table: CountTable<'_, &[Cells]>, holding| {
             let up = table.enter(holding, ONE);
             let down = table.leave(holding);
             (up, down)

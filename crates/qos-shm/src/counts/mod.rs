@@ -3,7 +3,7 @@
 //! # How it works
 //!
 //! A table of [`Bucket`]s. A bucket has a header word and some entries, each a *tenant* (40 bits of the key) and a
-//! *tally* (the count and the sequence of the operation that changed it last). A *holding* belongs to one connection: its key, and a
+//! *tally* (the count and the sequence of the operation that changed it last). A *holding* belongs to one connection or request: its key, and a
 //! word that says whether it is counted. No count changes without a holding that changes with it, so what a dead
 //! process held can be read from its holdings.
 //!
@@ -49,8 +49,8 @@
 //!
 //! * Two keys in one bucket with the same 40 bits share a counter. A new key meets one of n others in its bucket with odds of n in
 //!   2^40, n <= 5; the hash is keyed with a secret, so nobody can aim at it.
-//! * A bucket takes 5 keys at a time. With two buckets per connection, each connection another client, and all connections in use,
-//!   one key in about 40 000 finds its bucket full.
+//! * A bucket takes 5 keys at a time. There are two buckets per key that only one connection or one request counts for (its
+//!   client's address, see `Plan::new`). Each of them another client, and all in use, one key in about 40 000 finds its bucket full.
 //! * A process stopped in the middle of *help* for exactly 2^32 operations of one bucket (2^24 to write a tenant, 2^30
 //!   transitions of a holding to write a word), and the word then being what it was, would be taken in.
 //! * One holding must not be used by two threads at a time.
@@ -80,7 +80,7 @@ use words::{FULL, Header, Operation, Phase, Word};
 /// How many counters one connection can be part of.
 pub const HOLDINGS: usize = 3;
 
-/// What a connection holds of one counter. Zero is idle.
+/// What a connection or request holds of one counter. Zero is idle.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct HoldingCell {
@@ -97,30 +97,35 @@ impl HoldingCell {
         (self.word().phase() == Phase::Counted).then_some(key)
     }
 
+    /// Where the key stands. Its owner may change it while nothing is counted.
+    pub(crate) fn key(&self) -> &AtomicU64 {
+        &self.key
+    }
+
     fn word(&self) -> Word {
         Word(self.word.load(SeqCst))
     }
 }
 
-/// Whatever has holdings: a connection slot, or the cells of a test.
-pub trait Holder {
-    /// The holdings, in a fixed order.
-    fn holdings(&self) -> &[HoldingCell; HOLDINGS];
+/// Where the holdings are: in the slots of a region, or in the cells of a test.
+pub trait Holdings {
+    /// The holding of this index, always the same one. `None`: there are not so many.
+    fn holding(&self, index: u32) -> Option<&HoldingCell>;
 }
 
-/// The counters over plain memory: buckets (a power of two, at least one) and the holders of holdings. A holding is
-/// named by its index, `holder * HOLDINGS + place`, below 2^30.
+/// The counters over plain memory: buckets (a power of two, at least one) and holdings. A holding is named by its
+/// index, below 2^30.
 #[derive(Debug)]
-pub struct CountTable<'a, S> {
+pub struct CountTable<'a, H> {
     buckets: &'a [Bucket],
-    holders: &'a [S],
+    holdings: H,
 }
 
-impl<'a, S: Holder> CountTable<'a, S> {
+impl<'a, H: Holdings> CountTable<'a, H> {
     /// A table over memory that was zero once and has been changed by such tables only.
     #[must_use]
-    pub fn new(buckets: &'a [Bucket], holders: &'a [S]) -> Self {
-        Self { buckets, holders }
+    pub fn new(buckets: &'a [Bucket], holdings: H) -> Self {
+        Self { buckets, holdings }
     }
 
     /// How many holdings count for `key` now.
@@ -192,9 +197,8 @@ impl<'a, S: Holder> CountTable<'a, S> {
         self.buckets.get(key.raw() as usize & mask)
     }
 
-    fn holding(&self, holding: u32) -> Option<&'a HoldingCell> {
-        let index = usize::try_from(holding).ok()?;
-        self.holders.get(index / HOLDINGS)?.holdings().get(index % HOLDINGS)
+    fn holding(&self, holding: u32) -> Option<&HoldingCell> {
+        self.holdings.holding(holding)
     }
 
     /// Announces the operation that the holding's word asks for, and sees it through. Returns its result.

@@ -6,12 +6,12 @@
 //! hands in between, the write either fails or leaves a word with a tag that means 0 to the new tenant.
 
 use super::words::{CountKey, Tenant};
-use super::{CountTable, Holder};
+use super::{CountTable, Holdings};
 use crate::sync::Ordering::SeqCst;
 
 const NUMBER: u64 = 0xffff_ffff;
 
-impl<S: Holder> CountTable<'_, S> {
+impl<H: Holdings> CountTable<'_, H> {
     /// Notes one more refusal of `key`, returns how many there are now. A key that nobody holds has no place for the
     /// number: it is 1 each time.
     #[must_use]

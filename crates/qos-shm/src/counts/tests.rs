@@ -8,11 +8,11 @@ use std::collections::HashMap;
 pub(super) const FULL_AT: usize = 5;
 
 #[derive(Default)]
-pub(super) struct Cells([HoldingCell; HOLDINGS]);
+pub(super) struct Cells(pub [HoldingCell; HOLDINGS]);
 
-impl Holder for Cells {
-    fn holdings(&self) -> &[HoldingCell; HOLDINGS] {
-        &self.0
+impl Holdings for &[Cells] {
+    fn holding(&self, index: u32) -> Option<&HoldingCell> {
+        self.get(index as usize / HOLDINGS)?.0.get(index as usize % HOLDINGS)
     }
 }
 
@@ -27,7 +27,7 @@ impl Bench {
         Self { buckets: (0..buckets).map(|_| Bucket::default()).collect(), cells: (0..holders).map(|_| Cells::default()).collect() }
     }
 
-    pub fn table(&self) -> CountTable<'_, Cells> {
+    pub fn table(&self) -> CountTable<'_, &[Cells]> {
         CountTable::new(&self.buckets, &self.cells)
     }
 
