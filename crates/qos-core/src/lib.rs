@@ -10,6 +10,7 @@ pub mod admission;
 pub mod body;
 pub mod capacity;
 pub mod config;
+pub mod geo;
 pub mod letters;
 pub mod message;
 pub mod network;

@@ -18,7 +18,7 @@ pub enum Mark {
 }
 
 impl Mark {
-    fn text(self) -> &'static str {
+    pub(crate) fn text(self) -> &'static str {
         match self {
             Mark::Enforced => "",
             Mark::LogOnly => " (log only)",

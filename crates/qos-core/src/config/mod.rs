@@ -14,7 +14,7 @@ mod value;
 pub use directive::{Argument, Directive, Outcome, Scope, Target, apply, find};
 pub use reference::reference;
 pub use types::{CloseLimit, LocationConfig, OffEvent, RateKind, RateRule, SampleRate, ServerConfig};
-pub use value::{Expected, Wrong};
+pub use value::{Expected, Wrong, printable};
 
 use directive::Family;
 
