@@ -5,6 +5,7 @@
 mod connection;
 mod directive;
 mod general;
+mod handlers;
 mod rate;
 mod reference;
 mod request_body;
@@ -12,6 +13,7 @@ mod types;
 mod value;
 
 pub use directive::{Argument, Directive, Outcome, Scope, Target, apply, find};
+pub use handlers::{ConsoleMethods, GeoConfig, ReportConfig};
 pub use reference::reference;
 pub use types::{CloseLimit, LocationConfig, OffEvent, RateKind, RateRule, SampleRate, ServerConfig};
 pub use value::{Expected, Wrong, printable};
@@ -19,7 +21,7 @@ pub use value::{Expected, Wrong, printable};
 use directive::Family;
 
 /// All directives, family by family.
-pub const FAMILIES: &[Family] = &[connection::DIRECTIVES, rate::DIRECTIVES, request_body::DIRECTIVES, general::DIRECTIVES];
+pub const FAMILIES: &[Family] = &[connection::DIRECTIVES, rate::DIRECTIVES, request_body::DIRECTIVES, general::DIRECTIVES, handlers::DIRECTIVES];
 
 /// Every directive of the module.
 pub fn directives() -> impl Iterator<Item = &'static Directive> {
