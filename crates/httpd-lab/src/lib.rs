@@ -16,6 +16,7 @@ pub mod attack;
 pub mod client;
 pub mod http2;
 mod install;
+pub mod mmdb;
 pub mod original;
 mod ports;
 pub mod probe;

@@ -147,15 +147,13 @@ mod tests {
             "mod_qos(061): request rate limit, rule: QS_Event(5), req/sec=20, delay=5000ms (max), c=192.0.2.7, id=x"
         );
         assert_eq!(
-            not_preferred(
-                &NotPreferred { penalty: 5, flags: 1, max: 80, connections: 93 },
-                Mark::Enforced,
-                None,
-                Address::parse(C.as_bytes()).unwrap()
-            ),
+            not_preferred(&NotPreferred { penalty: 5, flags: 1, max: 80, connections: 93 }, Mark::Enforced, None, Address::parse(C.as_bytes()).unwrap()),
             "mod_qos(066): access denied, QS_ClientPrefer rule (penalty=5 0x01): max=80, concurrent connections=93, c=192.0.2.7"
         );
-        assert_eq!(event_requests(2, 3, Mark::Enforced, C, "x"), "mod_qos(065): access denied, QS_ClientEventRequestLimit rule: max=2, current=3, c=192.0.2.7, id=x");
+        assert_eq!(
+            event_requests(2, 3, Mark::Enforced, C, "x"),
+            "mod_qos(065): access denied, QS_ClientEventRequestLimit rule: max=2, current=3, c=192.0.2.7, id=x"
+        );
         assert_eq!(waited(Serialized::Server, 10, "x"), "mod_qos(068): QS_SrvSerialize exceeds limit of 10 seconds, id=x");
         assert_eq!(waited(Serialized::Client(C), 300, "x"), "mod_qos(068): QS_ClientSerialize exceeds limit of 300 seconds, c=192.0.2.7, id=x");
         assert_eq!(

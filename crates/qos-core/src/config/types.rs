@@ -1,6 +1,7 @@
 //! The typed configuration of a server and of a location, and how they are merged.
 
 use super::client_types::{ClientConfig, Serialize, StatusEvent, merge_status_events};
+use super::handlers::{GeoConfig, ReportConfig};
 use crate::network::NetworkSet;
 
 /// Limit of `QS_SrvMaxConnClose`: a number of connections or a share of the capacity.
@@ -135,6 +136,10 @@ pub struct ServerConfig {
     pub log_env: Option<bool>,
     /// `QS_DisableHandler`.
     pub disable_handler: Option<bool>,
+    /// Countries.
+    pub geo: GeoConfig,
+    /// Reports and the console.
+    pub reports: ReportConfig,
     /// Whether this server itself says how many connections it takes (own counters, section 3.1).
     pub owns_connections: bool,
 }
@@ -172,6 +177,8 @@ impl ServerConfig {
             status: base.status,
             log_env: own.log_env.or(base.log_env),
             disable_handler: own.disable_handler.or(base.disable_handler),
+            geo: base.geo.clone(),
+            reports: ReportConfig::merge(&base.reports, &own.reports),
             owns_connections: own.owns_connections,
         }
     }
