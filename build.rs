@@ -15,6 +15,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_find_linked_module",
     "ap_get_brigade",
     "ap_get_module_config",
+    "ap_get_server_name",
     "ap_hook_.*",
     "ap_mpm_query",
     "ap_pass_brigade",
@@ -24,9 +25,13 @@ const FUNCTIONS: &[&str] = &[
     "ap_remove_output_filter",
     "ap_retained_data_create",
     "ap_retained_data_get",
+    "ap_open_piped_log",
+    "ap_piped_log_write_fd",
+    "ap_server_root_relative",
     "ap_set_module_config",
     "ap_state_query",
     "apr_brigade_cleanup",
+    "apr_file_write",
     "apr_palloc",
     "apr_pool_cleanup_null",
     "apr_pool_cleanup_register",
@@ -34,6 +39,7 @@ const FUNCTIONS: &[&str] = &[
     "apr_table_addn",
     "apr_table_get",
     "apr_table_setn",
+    "apr_table_unset",
 ];
 const TYPES: &[&str] = &[
     "module",
@@ -49,6 +55,8 @@ const TYPES: &[&str] = &[
     "process_score",
     "global_score",
     "apr_bucket_brigade",
+    "piped_log",
+    "apr_file_t",
 ];
 const VARIABLES: &[&str] = &[
     "ap_scoreboard_image",
@@ -67,6 +75,7 @@ const VARIABLES: &[&str] = &[
     "APLOG_.*",
     "APR_HOOK_.*",
     "APR_ENOSPC",
+    "APR_TIMEUP",
     "APR_EGENERAL",
     "AP_FILTER_ERROR",
     "AP_MODE_.*",

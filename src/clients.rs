@@ -1,7 +1,7 @@
 //! The client store as hooks use it: which entry belongs to whom, and what is worth keeping (connection-client.md section 4).
 
-use crate::httpd::{clock, log, retained};
 use crate::httpd::ffi;
+use crate::httpd::{clock, log, retained};
 use crate::runtime::Runtime;
 use qos_core::address::Address;
 use qos_core::client::LOW_SECONDS;
@@ -34,8 +34,6 @@ pub struct ClientStore {
     columns: Vec<usize>,
     /// Domains in which connections of an address are counted.
     domains: Vec<u64>,
-    /// Bits that tell IPv6 clients apart.
-    prefix: u8,
 }
 
 /// Monotonic seconds, as the table keeps times.
@@ -52,11 +50,6 @@ impl ClientStore {
     /// The column of a limit rule, by its place in the configuration.
     pub fn column(&self, rule: usize) -> usize {
         self.columns.get(rule).copied().unwrap_or(usize::MAX)
-    }
-
-    /// The client that an address stands for.
-    pub fn client(&self, address: Address) -> Address {
-        address.client(self.prefix)
     }
 
     /// The entry of a client, made if it is new.
@@ -139,7 +132,7 @@ pub fn open(main: *const ffi::server_rec, region: &Region, config: &ClientConfig
         unsafe { old.unmap() };
     }
     retained::keep_clients(Some(table.base()));
-    Ok(ClientStore { table, keep, columns, domains, prefix: config.prefix() })
+    Ok(ClientStore { table, keep, columns, domains })
 }
 
 /// No rule remembers clients any more.

@@ -4,6 +4,7 @@
 //! Facts are fetched in `hooks/` and `filters/`, judged in the crate qos-core, and carried out here;
 //! what children share is in the crate qos-shm.
 
+mod clients;
 mod config;
 mod filters;
 mod handlers;
@@ -53,6 +54,7 @@ static AFTER_SETENVIF: Order<5> =
     Order([c"mod_setenvif.c".as_ptr(), c"mod_setenvifplus.c".as_ptr(), c"mod_unique_id.c".as_ptr(), c"mod_parp.c".as_ptr(), null()]);
 static AFTER_SETENVIF_AND_SSL: Order<6> =
     Order([c"mod_setenvif.c".as_ptr(), c"mod_setenvifplus.c".as_ptr(), c"mod_ssl.c".as_ptr(), c"mod_remoteip.c".as_ptr(), c"mod_logio.c".as_ptr(), null()]);
+static BEFORE_SSL: Order<2> = Order([c"mod_ssl.c".as_ptr(), null()]);
 static BEFORE_HTTP2: Order<2> = Order([c"mod_http2.c".as_ptr(), null()]);
 
 /// Hooks and filters. Each entry point is guarded in its own file.
@@ -64,6 +66,7 @@ unsafe extern "C" fn register_hooks(_pool: *mut ffi::apr_pool_t) {
     let after_remoteip = AFTER_REMOTEIP.0.as_ptr();
     let after_setenvif = AFTER_SETENVIF.0.as_ptr();
     let after_ssl = AFTER_SETENVIF_AND_SSL.0.as_ptr();
+    let before_ssl = BEFORE_SSL.0.as_ptr();
     let before_http2 = BEFORE_HTTP2.0.as_ptr();
     // SAFETY: httpd's registration functions, called while it loads the module; names and lists are static.
     unsafe {
@@ -72,6 +75,7 @@ unsafe extern "C" fn register_hooks(_pool: *mut ffi::apr_pool_t) {
         ffi::ap_hook_child_status(Some(hooks::child::child_status), none, none, middle);
         ffi::ap_hook_monitor(Some(hooks::child::monitor), none, none, middle);
 
+        ffi::ap_hook_pre_connection(Some(hooks::connecting::pre_connection_blocked), after_remoteip, before_ssl, middle);
         ffi::ap_hook_pre_connection(Some(hooks::pre_connection::pre_connection), after_ssl, none, last);
         ffi::ap_hook_process_connection(Some(hooks::process_connection::process_connection), none, before_http2, first);
         ffi::ap_hook_protocol_switch(Some(hooks::process_connection::protocol_switch), none, before_http2, ffi::APR_HOOK_REALLY_FIRST);

@@ -1,15 +1,17 @@
 //! What the hooks work with: the running configuration with the shared region, this child's
 //! place in it, and the record of each connection.
 
+use crate::clients::ClientStore;
 use crate::config::ServerRecord;
 use crate::httpd::ffi;
 use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 use qos_core::address::Address;
-use qos_core::config::{RateRule, SampleRate};
+use qos_core::config::{ClientConfig, GeoConfig, RateRule, SampleRate};
+use qos_core::geo::{Country, Database};
 use qos_core::letters::Letters;
 use qos_core::phase::State;
-use qos_shm::{Child, ConnectionId, CountKey, Region, Slot};
+use qos_shm::{Child, ClientId, ConnectionId, CountKey, Region, Slot};
 use std::ffi::c_char;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -42,6 +44,16 @@ pub struct Runtime {
     pub all: CountKey,
     /// Whether connections wait without a thread (event).
     pub is_async: bool,
+    /// Per-client rules.
+    pub rules: ClientConfig,
+    /// The clients that are remembered; `None` where no rule needs it.
+    pub clients: Option<ClientStore>,
+    /// Rules about countries.
+    pub geo: GeoConfig,
+    /// The database of countries, which lives as long as the configuration.
+    pub countries: Option<&'static Database>,
+    /// The program that `QSLog` names.
+    pub log_pipe: Option<LogPipe>,
     /// The process that made it.
     pub parent: u32,
 }
@@ -76,6 +88,16 @@ pub fn retract(runtime: *mut Runtime) {
 }
 
 impl Runtime {
+    /// The country of an address.
+    pub fn country(&self, address: Address) -> Option<Country> {
+        self.countries.and_then(|countries| countries.country(address))
+    }
+
+    /// The client that an address stands for.
+    pub fn client(&self, address: Address) -> Address {
+        address.client(self.rules.prefix())
+    }
+
     /// Adds one to the counter of a message.
     pub fn event(&self, id: u16) {
         let shared = self.region.shared();
@@ -99,6 +121,20 @@ pub mod feature {
     pub const MAX_CONNECTIONS: u32 = 4;
     /// `QS_SrvMaxConnClose`.
     pub const CLOSE_LIMIT: u32 = 8;
+    /// A rule about clients that acts on requests.
+    pub const CLIENTS: u32 = 16;
+    /// `QS_ClientEventBlockCount`.
+    pub const BLOCK: u32 = 32;
+    /// `QS_SrvSerialize`.
+    pub const SERIALIZE: u32 = 64;
+    /// `QS_SetEnvIfStatus` with a status.
+    pub const STATUS_EVENTS: u32 = 128;
+    /// `QS_SetEnvIfStatus BrokenConnection`.
+    pub const BROKEN: u32 = 256;
+    /// `QS_ClientGeoCountryDB`.
+    pub const COUNTRIES: u32 = 512;
+    /// `QSLog`.
+    pub const LOG_PROGRAM: u32 = 1024;
 
     static FEATURES: AtomicU32 = AtomicU32::new(0);
 
@@ -151,6 +187,14 @@ pub mod flag {
     pub const CUT: u32 = 8;
     /// TLS.
     pub const TLS: u32 = 16;
+    /// Was too slow, or timed out; not noted for the client yet.
+    pub const SLOW: u32 = 32;
+    /// An event of the block rule was counted.
+    pub const BLOCK_SEEN: u32 = 64;
+    /// The client left while a response was written.
+    pub const BROKEN: u32 = 128;
+    /// Refused, or reported, by `QS_SrvMaxConnPerIP`.
+    pub const PER_IP: u32 = 256;
 }
 
 /// Slots that one chunk of companions covers.
@@ -216,6 +260,8 @@ pub struct ConnectionRecord {
     pub address_connections: AtomicPtr<c_char>,
     /// The text it points to, written once before: the thread of a stream cannot use the connection's pool.
     pub address_text: std::cell::UnsafeCell<[u8; 12]>,
+    /// What is known of the client, once its address is.
+    pub known: OnceCell<Known>,
     /// Events of the connection that every request shows.
     pub letters: Letters,
     /// VIP or excluded.
@@ -229,6 +275,28 @@ pub struct ConnectionRecord {
     /// See above.
     pub connection_id_state: AtomicU8,
 }
+
+/// What a connection knows of its client.
+#[derive(Clone, Copy, Default)]
+pub struct Known {
+    /// Its entry, as it was when the connection began.
+    pub entry: Option<ClientId>,
+    /// The entry says that it is a VIP.
+    pub vip: bool,
+    /// Low-priority flags as text, NUL-terminated; empty: none.
+    pub low: [u8; 8],
+    /// Its country as text, NUL-terminated; empty: unknown.
+    pub country: [u8; 4],
+}
+
+/// The program that gets a line per request: where to write.
+#[derive(Clone, Copy)]
+pub struct LogPipe(pub *mut crate::httpd::ffi::apr_file_t);
+
+// SAFETY: the pipe is opened before children start and written by single calls that the kernel keeps apart.
+unsafe impl Send for LogPipe {}
+// SAFETY: as above.
+unsafe impl Sync for LogPipe {}
 
 /// States of [`ConnectionRecord::announced`].
 pub mod announced {

@@ -4,6 +4,7 @@
 //! A look costs one `getsockopt(TCP_INFO)`, and happens only when a window of the connection ends:
 //! an idle connection is asked once per window. What is decided is in `qos_core::watch`.
 
+use crate::hooks::connecting;
 use crate::httpd::pool::Pool;
 use crate::httpd::{clock, ffi, log, scoreboard, socket};
 use crate::runtime::{ChildState, Runtime, Watched, flag};
@@ -251,6 +252,7 @@ impl Watcher {
         if action == Action::Cut && !self.end(found) {
             return;
         }
+        self.note_slow(found, action);
         if action == Action::Allow {
             log::server(watched.server, log::Level::Debug, || message::slow(slow, action, required, None, watched.address));
             return;
@@ -261,6 +263,20 @@ impl Watcher {
             Line::Silent => return,
         };
         log::server(watched.server, log::Level::Error, || message::slow(slow, action, required, repeated, watched.address));
+    }
+
+    /// The client's mark is set when its request or its connection ends; the event for the block rule counts now, once per connection,
+    /// where the rate is enforced or would be (connection-client.md section 9.9).
+    fn note_slow(&self, found: &Found, action: Action) {
+        let (Some(store), Some(slot)) = (&self.runtime.clients, self.state.child.slot(found.id)) else { return };
+        if slot.nonce() != found.nonce {
+            return;
+        }
+        let counts = self.runtime.rules.special.data_rate && action != Action::Allow && self.runtime.rules.block.is_some_and(|rule| rule.limit > 0);
+        let before = slot.flags.fetch_or(if counts { flag::SLOW | flag::BLOCK_SEEN } else { flag::SLOW }, Ordering::AcqRel);
+        if counts && before & flag::BLOCK_SEEN == 0 {
+            connecting::block_event(self.runtime, store, found.watched.address, 1);
+        }
     }
 
     /// Ends the connection; `false` if it ended by itself meanwhile.

@@ -5,7 +5,8 @@ use crate::httpd::guard::guard;
 use crate::httpd::pool::Pool;
 use crate::httpd::{bytes, ffi, log};
 use crate::runtime::feature;
-use qos_core::config::{Directive, FAMILIES, LocationConfig, Outcome, Scope, ServerConfig, Target, apply};
+use qos_core::config::{Directive, FAMILIES, LocationConfig, Outcome, Scope, ServerConfig, Target, apply, printable};
+use qos_core::geo::Database;
 use qos_shm::CountKey;
 use std::cell::OnceCell;
 use std::ffi::{c_char, c_int, c_void};
@@ -16,6 +17,8 @@ use std::ptr::null;
 pub struct ServerRecord {
     /// The directives.
     pub config: ServerConfig,
+    /// What `QS_ClientGeoCountryDB` names.
+    pub countries: Option<Database>,
     /// Derived before children start, never changed afterwards.
     derived: OnceCell<Derived>,
 }
@@ -27,6 +30,8 @@ pub struct Derived {
     pub domain: u64,
     /// The key of that counter.
     pub key: CountKey,
+    /// Orders requests that `QS_SrvSerialize` lets run one after the other.
+    pub turn: CountKey,
     /// The `server` that connection slots of this server carry.
     pub number: u32,
     /// `QS_SrvMaxConnClose` in connections.
@@ -142,6 +147,8 @@ unsafe extern "C" fn take_arguments(parms: *mut ffi::cmd_parms, location: *mut c
         let mut target = if parms.path.is_null() {
             // SAFETY: see above; no other reference exists while the configuration is read.
             match unsafe { server.as_mut() } {
+                // SAFETY: live parameters; only virtual hosts are marked so.
+                Some(server) if unsafe { (*parms.server).is_virtual } != 0 => Target::VirtualHost(&mut server.config),
                 Some(server) => Target::Server(&mut server.config),
                 None => return c"mod_qos: this server has no configuration record".as_ptr(),
             }
@@ -155,6 +162,13 @@ unsafe extern "C" fn take_arguments(parms: *mut ffi::cmd_parms, location: *mut c
         let applied = apply(directive, &mut target, &arguments);
         note_features(&target);
         match applied {
+            Ok(Outcome::Taken) if directive.name() == "QS_ClientGeoCountryDB" => {
+                // SAFETY: see above.
+                match unsafe { server.as_mut() }.map(|server| read_countries(server, pool, arguments.first().copied().unwrap_or_default())) {
+                    Some(Err(error)) => pool.string(format!("{}: {error}", directive.name()).as_bytes()),
+                    _ => null(),
+                }
+            }
             Ok(Outcome::Taken) => null(),
             Ok(Outcome::Warn(text)) => {
                 log::server(parms.server, log::Level::Warning, || format!("mod_qos(009): {} {text}", directive.name()));
@@ -165,10 +179,27 @@ unsafe extern "C" fn take_arguments(parms: *mut ffi::cmd_parms, location: *mut c
     })
 }
 
+/// Reads the database of countries; the path is relative to httpd's root.
+fn read_countries(server: &mut ServerRecord, pool: Pool, path: &[u8]) -> Result<(), String> {
+    let shown = printable(path);
+    let path = pool.relative_to_root(path).ok_or_else(|| format!("'{shown}' is not a usable path; expected the path of a .mmdb or .csv file"))?;
+    let bytes = std::fs::read(&path).map_err(|error| format!("'{shown}' cannot be read ({error}); expected a .mmdb or .csv file"))?;
+    let database = Database::read(bytes).map_err(|error| format!("'{shown}' is not usable: {error}"))?;
+    server.countries = Some(database);
+    Ok(())
+}
+
 fn note_features(target: &Target<'_>) {
     match target {
-        Target::Server(server) => {
+        Target::Server(server) | Target::VirtualHost(server) => {
             for (used, feature) in [
+                (server.client.needs_store(), feature::CLIENTS),
+                (server.client.block.is_some(), feature::BLOCK),
+                (server.serialize == Some(true), feature::SERIALIZE),
+                (!server.status_events.is_empty(), feature::STATUS_EVENTS),
+                (server.client.special.broken, feature::BROKEN),
+                (server.geo.database.is_some(), feature::COUNTRIES),
+                (server.reports.log_program.is_some(), feature::LOG_PROGRAM),
                 (server.log_env == Some(true), feature::LOG_ENV),
                 (!server.off_events.is_empty(), feature::RATE_OFF_EVENTS),
                 (server.max_connections.is_some(), feature::MAX_CONNECTIONS),
@@ -179,8 +210,14 @@ fn note_features(target: &Target<'_>) {
                 }
             }
         }
-        Target::Location(location) if !location.off_events.is_empty() => feature::add(feature::RATE_OFF_EVENTS),
-        Target::Location(_) => (),
+        Target::Location(location) => {
+            if !location.off_events.is_empty() {
+                feature::add(feature::RATE_OFF_EVENTS);
+            }
+            if !location.status_events.is_empty() {
+                feature::add(feature::STATUS_EVENTS);
+            }
+        }
     }
 }
 
@@ -195,7 +232,7 @@ pub unsafe extern "C" fn merge_server(pool: *mut ffi::apr_pool_t, base: *mut c_v
     guard("merge_server_config", base, || {
         // SAFETY: both were made by `create_server`; the pool is the configuration's.
         let (base, own, pool) = unsafe { (&*base.cast::<ServerRecord>(), &*own.cast::<ServerRecord>(), Pool::new(pool)) };
-        pool.own(ServerRecord { config: ServerConfig::merge(&base.config, &own.config), derived: OnceCell::new() }).cast()
+        pool.own(ServerRecord { config: ServerConfig::merge(&base.config, &own.config), countries: None, derived: OnceCell::new() }).cast()
     })
 }
 

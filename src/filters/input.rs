@@ -2,18 +2,38 @@
 //! Bytes are not counted here; the kernel does that.
 
 use super::INPUT;
+use crate::clients;
 use crate::httpd::connection::Connection;
 use crate::httpd::guard::guard;
 use crate::httpd::{brigade, ffi};
-use crate::runtime::{ConnectionRecord, Runtime, flag};
+use crate::runtime::{ConnectionRecord, Runtime, flag, runtime};
+use qos_core::client::low;
 use qos_core::phase::{Phase, State};
 use std::sync::atomic::Ordering;
 
 /// Adds the filter where data rates are watched.
 pub fn watch_input(connection: Connection<'_>, record: &ConnectionRecord, runtime: &Runtime) {
-    if runtime.rate.is_some() && record.server.is_some_and(|server| !server.config.data_rate_off) {
+    // QS_ClientPrefer wants to know who times out.
+    let watched = runtime.rate.is_some() && record.server.is_some_and(|server| !server.config.data_rate_off);
+    if watched || runtime.rules.prefer.is_some() {
         INPUT.add_input(std::ptr::from_ref(record).cast_mut().cast(), None, connection.as_ptr());
     }
+}
+
+const TIMED_OUT: ffi::apr_status_t = ffi::APR_TIMEUP as ffi::apr_status_t;
+
+/// A client that lets `Timeout` pass in the middle of a request (connection-client.md section 7.6).
+#[cold]
+fn timed_out(record: Option<&ConnectionRecord>) {
+    guard("qos-in-filter", (), || {
+        let (Some(record), Some(runtime)) = (record, runtime()) else { return };
+        let Some(store) = &runtime.clients else { return };
+        record.flag(flag::SLOW);
+        let now = clients::now();
+        if let Some(entry) = store.entry(&runtime.region, runtime.client(record.client()), now) {
+            let _ = entry.change_marks(now, |marks| marks.lower(low::TIMEOUT, now));
+        }
+    });
 }
 
 /// The filter. Its context is the connection's record.
@@ -30,7 +50,11 @@ pub unsafe extern "C" fn filter(
         let head = slot.is_none_or(|slot| State(slot.state.load(Ordering::Acquire)).phase() == Phase::Head);
         if head {
             // Most calls: one for each line of a request head.
-            return ffi::ap_get_brigade((*filter).next, bb, mode, block, bytes);
+            let status = ffi::ap_get_brigade((*filter).next, bb, mode, block, bytes);
+            if status == TIMED_OUT {
+                timed_out((*filter).ctx.cast::<ConnectionRecord>().as_ref());
+            }
+            return status;
         }
     }
     guard("qos-in-filter", ffi::APR_EGENERAL as ffi::apr_status_t, || {
@@ -58,6 +82,9 @@ pub unsafe extern "C" fn filter(
         // SAFETY: the next filter of the chain, with what httpd asked for.
         let status = unsafe { ffi::ap_get_brigade(next, bb, mode, block, bytes) };
         let Some(record) = record else { return status };
+        if waits && status == TIMED_OUT {
+            timed_out(Some(record));
+        }
         if waits {
             record.step(State::read_ends);
         }

@@ -1,13 +1,15 @@
 //! Input and output filters (connection-client.md section 3.5).
 
 mod body_limit;
+mod broken;
 mod input;
 mod response;
 mod stream;
 
 pub use body_limit::count_body;
+pub use broken::watch_output;
 pub use input::watch_input;
-pub use response::add_response_filter;
+pub use response::{add_error_filter, add_response_filter};
 pub use stream::add_stream_filter;
 
 use crate::httpd::connection::Connection;
@@ -58,6 +60,8 @@ static STREAM_OUTPUT: Registered = Registered::new();
 static BODY_LIMIT: Registered = Registered::new();
 static BODY_REFUSED: Registered = Registered::new();
 static RESPONSE: Registered = Registered::new();
+static ERROR_RESPONSE: Registered = Registered::new();
+static BROKEN: Registered = Registered::new();
 
 /// Registers all filters; called while httpd loads the module.
 pub fn register() {
@@ -69,6 +73,8 @@ pub fn register() {
         BODY_LIMIT.input(c"qos-in-filter3", Some(body_limit::input), ffi::AP_FTYPE_CONTENT_SET);
         BODY_REFUSED.output(c"qos-out-filter-body-limit", Some(body_limit::output), ffi::AP_FTYPE_RESOURCE);
         RESPONSE.output(c"qos-out-filter", Some(response::filter), ffi::AP_FTYPE_RESOURCE + 1);
+        ERROR_RESPONSE.output(c"qos-out-err-filter", Some(response::error_filter), ffi::AP_FTYPE_RESOURCE + 1);
+        BROKEN.output(c"qos-out-filter-brokencon", Some(broken::filter), ffi::AP_FTYPE_PROTOCOL + 3);
     }
 }
 

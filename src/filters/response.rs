@@ -1,30 +1,48 @@
 //! `qos-out-filter`: runs once at the first bytes of a response (request-event.md section 2.7).
 
-use super::{RESPONSE, connection_of};
+use super::{ERROR_RESPONSE, RESPONSE, connection_of};
+use crate::config::location;
 use crate::hooks::RequestState;
 use crate::hooks::fixups::switch_rate_off;
 use crate::hooks::post_read_request::server_record;
 use crate::httpd::ffi;
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
-use crate::runtime::{ConnectionRecord, runtime};
+use crate::runtime::{ConnectionRecord, feature, runtime};
 
 /// Adds the filter to a request.
 pub fn add_response_filter(request: Request<'_>) {
     RESPONSE.add_output(std::ptr::null_mut(), Some(request), request.connection());
 }
 
-/// The filter.
+/// Adds the filter for responses that httpd makes itself for errors.
+pub fn add_error_filter(request: Request<'_>) {
+    ERROR_RESPONSE.add_output(std::ptr::null_mut(), Some(request), request.connection());
+}
+
+/// The filter of regular responses.
 pub unsafe extern "C" fn filter(filter: *mut ffi::ap_filter_t, bb: *mut ffi::apr_bucket_brigade) -> ffi::apr_status_t {
+    run(filter, bb, false)
+}
+
+/// The filter of error responses (request-event.md section 2.8).
+pub unsafe extern "C" fn error_filter(filter: *mut ffi::ap_filter_t, bb: *mut ffi::apr_bucket_brigade) -> ffi::apr_status_t {
+    run(filter, bb, true)
+}
+
+fn run(filter: *mut ffi::ap_filter_t, bb: *mut ffi::apr_bucket_brigade, is_error: bool) -> ffi::apr_status_t {
     guard("qos-out-filter", ffi::APR_EGENERAL as ffi::apr_status_t, || {
         // SAFETY: httpd calls the filter with itself and its brigade; removing leaves `next` valid.
         let (next, request) = unsafe { ((*filter).next, Request::new((*filter).r)) };
         // SAFETY: as above.
         if let (Some(request), Some(connection)) = (request, unsafe { connection_of(filter) }) {
-            if let Some(record) = ConnectionRecord::of(connection) {
-                close_when_crowded(request, record, connection);
+            set_if_status(request);
+            if !is_error {
+                if let Some(record) = ConnectionRecord::of(connection) {
+                    close_when_crowded(request, record, connection);
+                }
+                switch_rate_off(request);
             }
-            switch_rate_off(request);
         }
         // SAFETY: as above.
         unsafe {
@@ -32,6 +50,21 @@ pub unsafe extern "C" fn filter(filter: *mut ffi::ap_filter_t, bb: *mut ffi::apr
             ffi::ap_pass_brigade(next, bb)
         }
     })
+}
+
+/// `QS_SetEnvIfStatus`: entries of the server, then those of the location (request-event.md section 10.7).
+fn set_if_status(request: Request<'_>) {
+    if !feature::any(feature::STATUS_EVENTS) {
+        return;
+    }
+    let status = request.status();
+    let of_server = server_record(request).map(|server| server.config.status_events.as_slice()).unwrap_or_default();
+    let of_location = location(request).map(|location| location.status_events.as_slice()).unwrap_or_default();
+    for event in of_server.iter().chain(of_location) {
+        if i32::from(event.status) == status {
+            request.set_variable(&event.variable, event.value.as_ptr());
+        }
+    }
 }
 
 /// `QS_SrvMaxConnClose`: above the limit the connection ends with this response, letter `K`

@@ -1,6 +1,7 @@
 //! The location of a request is known (request-event.md sections 2.4 and 2.5).
 
 use super::RequestState;
+use super::client_rules;
 use super::post_read_request::server_record;
 use crate::config::location;
 use crate::filters;
@@ -19,7 +20,18 @@ pub unsafe extern "C" fn first(r: *mut ffi::request_rec) -> c_int {
 
 /// HP-3.
 pub unsafe extern "C" fn main(r: *mut ffi::request_rec) -> c_int {
-    marker(r, ">HP_3")
+    if !client_rules::wanted() {
+        return marker(r, ">HP_3");
+    }
+    guard("header_parser", ffi::DECLINED, || {
+        // SAFETY: httpd passes the request.
+        let Some(request) = (unsafe { Request::new(r) }) else { return ffi::DECLINED };
+        if !request.is_initial() {
+            return ffi::DECLINED;
+        }
+        log_env(request, ">HP_3");
+        client_rules::rules(request)
+    })
 }
 
 fn marker(r: *mut ffi::request_rec, text: &'static str) -> c_int {

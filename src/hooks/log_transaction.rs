@@ -1,14 +1,16 @@
 //! A request is over: its response was handed to the network (request-event.md section 2.9).
 
 use super::RequestState;
+use super::client_log;
 use super::header_parser::log_env;
 use super::post_read_request::server_record;
 use crate::httpd::connection::Connection;
-use crate::httpd::ffi;
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
+use crate::httpd::{clock, ffi};
 use crate::runtime::{ConnectionRecord, feature, runtime};
 use qos_core::letters::Letters;
+use qos_core::qslog;
 use std::ffi::{CStr, c_int};
 use std::sync::atomic::Ordering;
 
@@ -21,13 +23,34 @@ pub unsafe extern "C" fn log_transaction(r: *mut ffi::request_rec) -> c_int {
         let Some(connection) = (unsafe { Connection::new(request.connection()) }) else { return ffi::DECLINED };
         let Some(record) = ConnectionRecord::of(connection) else { return ffi::DECLINED };
         log_env(request, "<LG_1");
-        let state = RequestState::of(request);
-        variables(request, record, state.as_deref().map_or(Letters::NONE, |state| state.letters));
-        super::fixups::switch_rate_off(request);
-        if let Some(state) = state {
-            if std::mem::take(&mut state.open) {
-                ended(request, connection, record);
+        let mut state = RequestState::of(request);
+        let mut letters = state.as_deref().map_or(Letters::NONE, |state| state.letters);
+        if feature::any(feature::CLIENTS) {
+            if let Some(runtime) = runtime() {
+                letters.add_all(&client_log::update(request, state.as_deref(), record, runtime));
             }
+        }
+        if let Some(state) = state.as_deref_mut() {
+            state.release();
+        }
+        variables(request, record, letters);
+        super::fixups::switch_rate_off(request);
+        if feature::any(feature::LOG_PROGRAM) {
+            pipe_line(request);
+        }
+        match state {
+            Some(state) => {
+                if std::mem::take(&mut state.open) {
+                    ended(request, connection, record);
+                }
+            }
+            // Denied before it was a request (400, 408, 414): a request of the connection all the same.
+            None if request.is_initial() => {
+                if let Some(slot) = record.slot {
+                    slot.requests.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            _ => (),
         }
         ffi::DECLINED
     })
@@ -68,6 +91,27 @@ fn variables(request: Request<'_>, record: &ConnectionRecord, letters: Letters) 
         set(request, c"mod_qos_ev", events);
         next = request.next();
     }
+}
+
+/// A line for the program of `QSLog` (connection-client.md section 13.4).
+fn pipe_line(request: Request<'_>) {
+    let Some(pipe) = runtime().and_then(|runtime| runtime.log_pipe) else { return };
+    let last = request.last();
+    let line = qslog::Line {
+        client: request.client(),
+        status: u16::try_from(last.status()).unwrap_or(0),
+        sent: last.bytes_sent(),
+        content_length: request.header(c"Content-Length"),
+        duration: clock::wall_microseconds().saturating_sub(request.arrived_us().unsigned_abs()),
+        user_id: request.variable(c"mod_qos_user_id"),
+        keep_alive: u32::try_from(request.number_on_connection().saturating_sub(1)).unwrap_or(0),
+        event: request.variable(c"Event"),
+        letters: request.variable(c"mod_qos_ev"),
+        all_connections: request.variable(c"QS_AllConn"),
+        server: request.server_name(),
+        uri: request.uri(),
+    };
+    crate::httpd::log::pipe(pipe, &line.render());
 }
 
 /// The connection goes to keep-alive or to its end.

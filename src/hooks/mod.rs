@@ -1,8 +1,13 @@
 //! One file per hook phase: facts are fetched, qos-core is asked, its verdict is carried out.
 
 pub mod child;
+pub mod client_log;
+pub mod client_rules;
+pub mod connecting;
+pub mod deny;
 pub mod fixups;
 pub mod header_parser;
+mod identity;
 pub mod insert_filter;
 pub mod log_transaction;
 pub mod post_config;
@@ -10,5 +15,6 @@ pub mod post_read_request;
 pub mod pre_connection;
 pub mod process_connection;
 mod request_state;
+pub mod turns;
 
 pub use request_state::RequestState;

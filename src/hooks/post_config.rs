@@ -1,10 +1,11 @@
 //! Start-up (connection-client.md section 3.2): what follows from the whole configuration, and the shared region.
 
+use crate::clients::{self, ClientStore};
 use crate::config::{Derived, ServerRecord};
 use crate::httpd::guard::guard;
 use crate::httpd::pool::Pool;
 use crate::httpd::{ffi, log, process_exists, retained, server};
-use crate::runtime::{Runtime, publish, retract};
+use crate::runtime::{LogPipe, Runtime, publish, retract};
 use qos_core::capacity::{Mpm, computed};
 use qos_core::config::ServerConfig;
 use qos_shm::{Region, Sizing};
@@ -48,7 +49,14 @@ pub unsafe extern "C" fn post_config(
         let max_clients = config.max_clients.unwrap_or(computed);
         remarks(main, config, computed, max_clients);
         let Some(region) = region(main, mpm) else { return START_FAILED };
-        derive(&region, main, max_clients);
+        let domains = derive(&region, main, max_clients);
+        let Some(clients) = client_store(main, &region, config, domains) else { return START_FAILED };
+        let Some(log_pipe) = log_program(main, config, pconf) else { return START_FAILED };
+        // SAFETY: the record lives in the configuration pool, longer than the runtime that is retracted with it.
+        let countries = ServerRecord::of(main).and_then(|record| record.countries.as_ref()).map(|countries| unsafe { &*std::ptr::from_ref(countries) });
+        if config.geo.rule.is_some() && countries.is_none() {
+            log::server(main, log::Level::Crit, qos_core::geo::without_database);
+        }
         let runtime = Box::into_raw(Box::new(Runtime {
             parent: std::process::id(),
             region,
@@ -64,6 +72,11 @@ pub unsafe extern "C" fn post_config(
             threaded: server::mpm(ffi::AP_MPMQ_IS_THREADED) != 0,
             all: region.key(ALL, &[0; 16]),
             is_async: mpm.async_factor.is_some(),
+            rules: config.client.clone(),
+            clients,
+            geo: config.geo.clone(),
+            countries,
+            log_pipe,
         }));
         publish(runtime);
         pool.on_clear(runtime.cast(), retract_runtime);
@@ -135,8 +148,8 @@ fn region(main: *mut ffi::server_rec, mpm: Mpm) -> Option<Region> {
         children: u32::try_from(hard_processes * GENERATIONS + 64).unwrap_or(u32::MAX).min(1 << 20),
         connections: u32::try_from(connections).unwrap_or(u32::MAX),
         // A connection seldom has more requests than one that hold something at a time, and HTTP/2 has fewer workers than streams.
-        requests: u32::try_from(connections).unwrap_or(u32::MAX),
         block_slots: if per_child <= 2 { 2 } else { 64 },
+        requests: u32::try_from(connections).unwrap_or(u32::MAX),
     };
     // The secret of the keyed hash: two values of the standard library's randomly keyed hasher.
     let secret = [RandomState::new().hash_one(0u8), RandomState::new().hash_one(1u8)];
@@ -153,9 +166,47 @@ fn region(main: *mut ffi::server_rec, mpm: Mpm) -> Option<Region> {
     }
 }
 
-/// Who counts with whom (connection-client.md section 3.1), and percentages as numbers.
-fn derive(region: &Region, main: *mut ffi::server_rec, max_clients: u32) {
-    let Some(main_record) = ServerRecord::of(main) else { return };
+/// `QS_ClientEntries` where it is not given.
+const CLIENT_ENTRIES: u32 = 50_000;
+
+/// The client table, where a rule needs one (section 2.1). The outer `None`: there is no memory for it.
+fn client_store(main: *mut ffi::server_rec, region: &Region, config: &ServerConfig, domains: Vec<u64>) -> Option<Option<ClientStore>> {
+    if !config.client.needs_store() {
+        clients::close();
+        return Some(None);
+    }
+    match clients::open(main, region, &config.client, config.client_entries.unwrap_or(CLIENT_ENTRIES), domains) {
+        Ok(store) => Some(Some(store)),
+        Err(error) => {
+            log::server(main, log::Level::Emerg, || format!("mod_qos(002): failed to create shared memory (client table): {error}"));
+            None
+        }
+    }
+}
+
+/// Starts the program of `QSLog` (section 13.4). The outer `None`: it cannot be started (W60).
+fn log_program(main: *mut ffi::server_rec, config: &ServerConfig, pconf: *mut ffi::apr_pool_t) -> Option<Option<LogPipe>> {
+    let Some(program) = &config.reports.log_program else { return Some(None) };
+    // SAFETY: the configuration pool, in the parent's one thread.
+    let command = unsafe { Pool::new(pconf) }.string(&[program.as_slice(), qos_core::qslog::ARGUMENTS].concat());
+    // SAFETY: a live pool and a C string; the pipe lives as long as the pool.
+    let pipe = unsafe {
+        let log = ffi::ap_open_piped_log(pconf, command);
+        if log.is_null() { std::ptr::null_mut() } else { ffi::ap_piped_log_write_fd(log) }
+    };
+    if pipe.is_null() {
+        log::server(main, log::Level::Emerg, || {
+            format!("mod_qos(009): QSLog: '{}' cannot be started; expected a program that can be executed", qos_core::config::printable(program))
+        });
+        return None;
+    }
+    Some(Some(LogPipe(pipe)))
+}
+
+/// Who counts with whom (connection-client.md section 3.1), and percentages as numbers. Returns all domains of address counters.
+fn derive(region: &Region, main: *mut ffi::server_rec, max_clients: u32) -> Vec<u64> {
+    let mut domains = Vec::new();
+    let Some(main_record) = ServerRecord::of(main) else { return domains };
     let any_limit_in_main = main_record.config.owns_connections;
     let domain = |server: *mut ffi::server_rec| {
         // A number that stays the same over restarts, because the secret does.
@@ -172,12 +223,22 @@ fn derive(region: &Region, main: *mut ffi::server_rec, max_clients: u32) {
             continue;
         }
         let own = server == main || record.config.owns_connections || !any_limit_in_main;
-        let domain = if own && server != main { domain(server) } else { main_domain };
+        let identity = domain(server);
+        let domain = if own { identity } else { main_domain };
+        if !domains.contains(&domain) {
+            domains.push(domain);
+        }
         record.derive(Derived {
+            turn: region.key(clients::domain::SERVER_TURN, &{
+                let mut name = [0u8; 16];
+                name.iter_mut().zip(identity.to_ne_bytes()).for_each(|(to, from)| *to = from);
+                name
+            }),
             domain,
             key: region.key(domain, &[0; 16]),
             number: (domain & u64::from(u32::MAX)) as u32,
             close_limit: record.config.close_limit.map(|limit| limit.connections(max_clients)),
         });
     }
+    domains
 }

@@ -1,17 +1,17 @@
 //! A request head is complete (request-event.md section 2.2, PR-1 and PR-2).
 
 use super::request_state::{RequestState, connection_id};
-use super::{header_parser, pre_connection};
+use super::{connecting, header_parser, identity, pre_connection};
 use crate::config::ServerRecord;
 use crate::httpd::connection::{self, Connection};
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
 use crate::httpd::{ffi, socket};
 use crate::runtime::{ConnectionRecord, Runtime, announced, child, feature, flag, runtime};
-use qos_core::admission::{Counts, Refusal, per_ip};
+use qos_core::admission::{self, Counts, Refusal, Rules, judge};
 use qos_core::phase::State;
 use qos_shm::Holding;
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::sync::atomic::Ordering;
 
 /// Before mod_setenvif, so that its rules see the variables.
@@ -40,6 +40,13 @@ pub unsafe extern "C" fn before_setenvif(r: *mut ffi::request_rec) -> c_int {
         // httpd renames the variables of a redirected request; this one keeps its name (request-event.md section 2.10).
         if let Some(outer) = request.outer() {
             request.take_variable(c"QS_ErrorNotes", outer);
+            request.take_variable(c"QS_Country", outer);
+            if feature::any(feature::CLIENTS | feature::SERIALIZE | feature::STATUS_EVENTS) {
+                inherit(request, outer);
+            }
+        }
+        if feature::any(feature::CLIENTS | feature::COUNTRIES) {
+            client_variables(request, record);
         }
         header_parser::log_env(request, ">PR_1");
         ffi::DECLINED
@@ -58,6 +65,53 @@ pub unsafe extern "C" fn after_setenvif(r: *mut ffi::request_rec) -> c_int {
         }
         ffi::DECLINED
     })
+}
+
+/// Variables that a request shares with the one it was redirected from, or that it is part of (request-event.md section 2.10).
+pub const SHARED_VARIABLES: [&CStr; 15] = [
+    c"QS_Serialize",
+    c"QS_SrvSerialize",
+    c"QS_Block",
+    c"QS_Block_seen",
+    c"QS_Block_Decrement",
+    c"QS_Limit",
+    c"QS_Limit_seen",
+    c"QS_Event",
+    c"QS_EventRequest",
+    c"QS_Cond",
+    c"QS_IsVipRequest",
+    c"QS_VipRequest",
+    c"QS_KeepAliveTimeout",
+    c"QS_MaxKeepAliveRequests",
+    c"QS_RuleId",
+];
+
+/// Takes over what the request before has, for rules and for pages that show it.
+fn inherit(request: Request<'_>, outer: Request<'_>) {
+    for name in SHARED_VARIABLES {
+        request.take_variable(name, outer);
+    }
+    let Some(runtime) = runtime() else { return };
+    for rule in &runtime.rules.limits {
+        let names = &rule.names;
+        for name in [&names.event, &names.counter, &names.remaining, &names.seen, &names.index] {
+            request.take_variable(name, outer);
+        }
+    }
+}
+
+/// What is known of the client, with HTTP/2 that of the master.
+fn client_variables(request: Request<'_>, record: &ConnectionRecord) {
+    let Some(known) = record.known.get() else { return };
+    if known.low[0] != 0 {
+        request.add_variable(c"QS_ClientLowPrio", known.low.as_ptr().cast());
+    }
+    if known.vip {
+        request.add_variable(c"QS_IsVipRequest", c"yes".as_ptr());
+    }
+    if feature::any(feature::COUNTRIES) && request.is_initial() && request.variable(c"QS_Country").is_none() {
+        identity::set_country(request, record, known);
+    }
 }
 
 /// The connection's numbers as variables of the request; with HTTP/2 those of the master (W08).
@@ -89,12 +143,21 @@ fn announce(request: Request<'_>, connection: Connection<'_>, record: &Connectio
             watched.address = client;
         }
     }
-    let key = runtime.region.key(derived.domain, &client.octets());
+    let server_key = derived.key;
+    let key = runtime.region.key(derived.domain, &runtime.client(client).octets());
     let count = state.child.enter(id, Holding::Address, key);
     if count.is_none() {
         pre_connection::table_full(runtime, "counter");
     }
-    let vip = server.config.exclude.contains(client);
+    let all = runtime.region.count(runtime.all);
+    let mut judged = admission::Client::default();
+    if feature::any(feature::CLIENTS | feature::COUNTRIES) {
+        let (known, verdicts) = connecting::look_up(runtime, client, all);
+        judged = verdicts;
+        let _ = record.known.set(known);
+    }
+    let vip = judged.vip || server.config.exclude.contains(client);
+    judged.vip = vip;
     if vip {
         record.vip.store(true, Ordering::Release);
         record.flag(flag::VIP);
@@ -103,17 +166,25 @@ fn announce(request: Request<'_>, connection: Connection<'_>, record: &Connectio
     if rules.per_ip.is_some() {
         pre_connection::publish_address_count(connection, record, count);
     }
-    let all = runtime.region.count(runtime.all);
     let counts = Counts { all, server: all, address: count };
     let base = connection.master().base_server();
-    let Some(refusal) = per_ip(&rules, &counts, vip) else {
-        if let (Some(max), Some(connections)) = (rules.per_ip, count) {
-            pre_connection::previous(base, runtime, Refusal::PerIp { max, connections }, key, client);
+    let blocked = connecting::is_blocked(runtime, base, client);
+    if blocked {
+        record.flag(flag::BLOCK_SEEN);
+    }
+    // The number of connections was judged when the connection came.
+    let of_address = Rules { max_connections: None, ..rules };
+    let refusals = if blocked && !runtime.log_only { Vec::new() } else { judge(&of_address, &counts, &judged, runtime.log_only) };
+    for refusal in &refusals {
+        pre_connection::report(base, runtime, *refusal, [server_key, key], client);
+        if matches!(refusal, Refusal::PerIp { .. }) {
+            record.flag(flag::PER_IP);
         }
-        return None;
-    };
-    pre_connection::report(base, runtime, refusal, key, client);
-    if runtime.log_only {
+    }
+    if let (Some(max), Some(connections), true) = (rules.per_ip, count, refusals.is_empty()) {
+        pre_connection::previous(base, runtime, Refusal::PerIp { max, connections }, key, client);
+    }
+    if runtime.log_only || (!blocked && refusals.is_empty()) {
         return None;
     }
     record.refused.store(true, Ordering::Release);

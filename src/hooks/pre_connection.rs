@@ -1,13 +1,15 @@
 //! A client connects, and its connection ends (connection-client.md section 6).
 
+use super::connecting::{self, REFUSED};
 use crate::config::ServerRecord;
 use crate::filters;
 use crate::httpd::connection::Connection;
 use crate::httpd::guard::guard;
 use crate::httpd::{clock, ffi, log, socket};
-use crate::runtime::{ConnectionRecord, Runtime, Watched, announced, child, flag, runtime};
+use crate::runtime::{ConnectionRecord, Runtime, Watched, announced, child, feature, flag, runtime};
+use once_cell::sync::OnceCell;
 use qos_core::address::Address;
-use qos_core::admission::{Counts, Refusal, Rules, judge, max_connections};
+use qos_core::admission::{self, Counts, Refusal, Rules, judge, max_connections};
 use qos_core::letters::Letters;
 use qos_core::message::{self, Mark};
 use qos_core::phase::State;
@@ -20,8 +22,6 @@ use std::time::Duration;
 
 /// How long a connection's end waits for the watcher to let go of its socket.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
-/// Any error ends the connection; this one never reaches a client (section 6.3).
-const REFUSED: c_int = ffi::HTTP_INTERNAL_SERVER_ERROR as c_int;
 
 /// The hook: after TLS and remoteip have prepared the connection, before a byte was read.
 pub unsafe extern "C" fn pre_connection(c: *mut ffi::conn_rec, socket: *mut c_void) -> c_int {
@@ -32,7 +32,8 @@ pub unsafe extern "C" fn pre_connection(c: *mut ffi::conn_rec, socket: *mut c_vo
             filters::add_stream_filter(connection, runtime);
             return ffi::DECLINED;
         }
-        if connection.is_outgoing() {
+        // Aborted: refused before TLS.
+        if connection.is_outgoing() || connection.is_aborted() {
             return ffi::DECLINED;
         }
         // SAFETY: httpd passes the client's socket.
@@ -47,7 +48,7 @@ fn admit(connection: Connection<'_>, fd: Option<i32>, runtime: &'static Runtime)
     let awaited = connection.has_input_filter(b"remoteip_input");
     let now = clock::monotonic_ms();
     let id = child().and_then(|state| state.child.open(&peer.octets(), derived.number, now));
-    let excluded = !awaited && server.config.exclude.contains(peer);
+    let mut excluded = !awaited && server.config.exclude.contains(peer);
     let state = child();
     let record = connection.pool().place(ConnectionRecord {
         id,
@@ -59,6 +60,7 @@ fn admit(connection: Connection<'_>, fd: Option<i32>, runtime: &'static Runtime)
         all_connections: null(),
         address_connections: AtomicPtr::new(null_mut()),
         address_text: std::cell::UnsafeCell::new([0; 12]),
+        known: OnceCell::new(),
         letters: Letters::NONE,
         vip: AtomicBool::new(excluded),
         announced: AtomicU8::new(if awaited { announced::AWAITED } else { announced::NO }),
@@ -75,16 +77,15 @@ fn admit(connection: Connection<'_>, fd: Option<i32>, runtime: &'static Runtime)
         return ffi::DECLINED;
     };
     record.step(|_| State::NEW);
-    if excluded {
-        record.letters.add(b'S');
-        record.flag(flag::VIP);
+    if feature::any(feature::BLOCK) && connection.has_note(c"QS_Block_seen") {
+        record.flag(flag::BLOCK_SEEN);
     }
     if connection.has_input_filter(b"ssl/tls filter") {
         record.flag(flag::TLS);
     }
 
     let server_key = derived.key;
-    let address_key = runtime.region.key(derived.domain, &peer.octets());
+    let address_key = runtime.region.key(derived.domain, &runtime.client(peer).octets());
     let all = state.child.enter(id, Holding::All, runtime.all);
     let on_server = state.child.enter(id, Holding::Server, server_key);
     let of_address = if awaited { None } else { state.child.enter(id, Holding::Address, address_key) };
@@ -93,14 +94,30 @@ fn admit(connection: Connection<'_>, fd: Option<i32>, runtime: &'static Runtime)
     }
     let counts = Counts { all: all.unwrap_or(0), server: on_server.unwrap_or(0), address: of_address };
     publish_counts(connection, record, &counts, server.config.per_ip.is_some());
+    let mut client = admission::Client::default();
+    if !awaited && feature::any(feature::CLIENTS | feature::COUNTRIES) {
+        let (known, judged) = connecting::look_up(runtime, peer, counts.all);
+        client = judged;
+        let known = record.known.get_or_init(|| known);
+        connecting::publish(connection, known);
+    }
+    excluded |= client.vip;
+    client.vip = excluded;
+    if excluded {
+        record.vip.store(true, Ordering::Release);
+        record.letters.add(b'S');
+        record.flag(flag::VIP);
+    }
     filters::watch_input(connection, record, runtime);
     watch(connection, fd, record, runtime, peer);
 
     let rules = rules(server);
-    let refusals = if awaited { max_connections(&rules, &counts, excluded).into_iter().collect() } else { judge(&rules, &counts, excluded, runtime.log_only) };
+    let refusals = if awaited { max_connections(&rules, &counts, excluded).into_iter().collect() } else { judge(&rules, &counts, &client, runtime.log_only) };
     for refusal in &refusals {
-        let key = if matches!(refusal, Refusal::PerIp { .. }) { address_key } else { server_key };
-        report(connection.base_server(), runtime, *refusal, key, peer);
+        report(connection.base_server(), runtime, *refusal, [server_key, address_key], peer);
+        if matches!(refusal, Refusal::PerIp { .. }) {
+            record.flag(flag::PER_IP);
+        }
     }
     if refusals.is_empty() || runtime.log_only {
         say_previous(connection.base_server(), runtime, &rules, &counts, [server_key, address_key], &refusals, peer);
@@ -172,9 +189,11 @@ fn unwatch(record: &ConnectionRecord) {
     }
 }
 
-/// 030, 031: singly at first, then summed up.
-pub fn report(server: *const ffi::server_rec, runtime: &Runtime, refusal: Refusal, key: CountKey, client: Address) {
+/// 030, 031, 066, 101: singly at first, then summed up: 030 by server, the others by address.
+pub fn report(server: *const ffi::server_rec, runtime: &Runtime, refusal: Refusal, keys: [CountKey; 2], client: Address) {
     runtime.event(message::refusal_id(refusal));
+    let [server_key, address_key] = keys;
+    let key = if matches!(refusal, Refusal::MaxConnections { .. }) { server_key } else { address_key };
     let mark = if runtime.log_only { Mark::LogOnly } else { Mark::Enforced };
     let repeated = match line(runtime.region.refused(key)) {
         Line::Single => None,
@@ -253,6 +272,11 @@ unsafe extern "C" fn connection_ends(data: *mut c_void) -> ffi::apr_status_t {
         let record = unsafe { &*data.cast::<ConnectionRecord>() };
         unwatch(record);
         if let (Some(state), Some(id)) = (child(), record.id) {
+            if feature::any(feature::CLIENTS) {
+                if let Some(runtime) = runtime() {
+                    connecting::ended(runtime, record);
+                }
+            }
             state.child.close(id);
         }
     });

@@ -16,13 +16,15 @@ pub unsafe extern "C" fn process_connection(c: *mut ffi::conn_rec) -> c_int {
         if connection.is_stream() {
             return ffi::DECLINED;
         }
-        let Some(record) = ConnectionRecord::of(connection) else { return ffi::DECLINED };
-        if !record.refused.load(Ordering::Acquire) {
+        let record = ConnectionRecord::of(connection);
+        // Without a record: refused before TLS.
+        if !record.map_or_else(|| connection.is_aborted(), |record| record.refused.load(Ordering::Acquire)) {
             return ffi::DECLINED;
         }
+        let client = record.map_or_else(|| connection.address(), ConnectionRecord::client);
         // With the default forced close no MPM should come here; with it off, every refused connection does.
         let level = if runtime().is_some_and(|runtime| runtime.forced_close) { log::Level::Warning } else { log::Level::Debug };
-        log::server(connection.base_server(), level, || format!("mod_qos(167): refused connection is closed, c={}", record.client()));
+        log::server(connection.base_server(), level, || format!("mod_qos(167): refused connection is closed, c={client}"));
         connection.abort();
         ffi::OK as c_int
     })

@@ -1,9 +1,12 @@
 //! What the module keeps with a request.
 
-use crate::httpd::decimal;
+use super::identity::{self, RequestClient};
 use crate::httpd::request::Request;
-use crate::runtime::{ConnectionRecord, process_id};
+use crate::httpd::{decimal, ffi};
+use crate::runtime::{ConnectionRecord, Runtime, child, process_id};
 use qos_core::letters::Letters;
+use qos_shm::{Child, RequestId};
+use std::ffi::c_void;
 
 /// Lives in the request's pool; made by post_read_request, so that the log hook knows the request was counted.
 pub struct RequestState {
@@ -17,6 +20,10 @@ pub struct RequestState {
     pub body_limit: u64,
     /// The body went beyond the limit.
     pub body_too_large: bool,
+    /// Its client, once a rule has asked.
+    pub client: Option<RequestClient>,
+    /// Its counts and places in queues.
+    pub slot: Option<RequestId>,
 }
 
 impl RequestState {
@@ -27,11 +34,41 @@ impl RequestState {
         unsafe { request.state().cast::<RequestState>().as_mut() }
     }
 
+    /// Its client, found out once.
+    pub fn client(&mut self, request: Request<'_>, record: &ConnectionRecord, runtime: &Runtime) -> &mut RequestClient {
+        self.client.get_or_insert_with(|| identity::of_request(request, record, runtime, "@hp"))
+    }
+
+    /// Its place for counts and queues, taken when it is needed; given back at the end of the request at the latest. `None`: no place is free.
+    pub fn slot(&mut self, request: Request<'_>, child: &Child) -> Option<RequestId> {
+        if self.slot.is_none() {
+            self.slot = child.open_request();
+            request.pool().on_clear(std::ptr::from_mut(self).cast(), request_ends);
+        }
+        self.slot
+    }
+
+    /// Gives back what the request holds.
+    pub fn release(&mut self) {
+        if let (Some(id), Some(state)) = (self.slot.take(), child()) {
+            state.child.close_request(id);
+        }
+    }
+
     /// Makes the state of an initial request.
     pub fn begin(request: Request<'_>) {
-        let state = RequestState { letters: Letters::NONE, open: true, body_bytes: 0, body_limit: 0, body_too_large: false };
+        let state = RequestState { letters: Letters::NONE, open: true, body_bytes: 0, body_limit: 0, body_too_large: false, client: None, slot: None };
         request.set_state(request.pool().place(state).cast());
     }
+}
+
+/// A request whose end was never logged gives back what it holds.
+unsafe extern "C" fn request_ends(data: *mut c_void) -> ffi::apr_status_t {
+    crate::httpd::guard::guard("end of request", (), || {
+        // SAFETY: registered with a state that lives in the same pool.
+        unsafe { (*data.cast::<RequestState>()).release() };
+    });
+    0
 }
 
 /// `QS_ConnectionId`: arrival of the first request in microseconds, connection id modulo 100, process id.

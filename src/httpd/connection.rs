@@ -95,6 +95,18 @@ impl<'a> Connection<'a> {
         self.set_note(c"short-lingering-close", c"1".as_ptr());
     }
 
+    /// Whether the connection is closed without a further byte, or its client is gone.
+    pub fn is_aborted(self) -> bool {
+        // SAFETY: a bit field that the connection's thread writes.
+        unsafe { ffi::qos_shim_aborted(self.as_ptr()) != 0 }
+    }
+
+    /// Whether a note is set.
+    pub fn has_note(self, name: &CStr) -> bool {
+        // SAFETY: a table of the connection and a C string.
+        !unsafe { ffi::apr_table_get(self.get().notes, name.as_ptr()) }.is_null()
+    }
+
     /// Sets a note to a string that lives as long as the connection.
     pub fn set_note(self, name: &'static CStr, value: *const c_char) {
         // SAFETY: the table stores both pointers; both outlive the connection.

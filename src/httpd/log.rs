@@ -62,3 +62,10 @@ pub fn request(request: super::request::Request<'_>, level: Level, text: impl Fn
     // SAFETY: as above; the text is passed with its length and copied by httpd.
     unsafe { ffi::qos_shim_log_request(r, level as c_int, FILE.as_ptr(), 0, text.as_ptr().cast(), length(&text)) };
 }
+
+/// Writes a line to a program, in one call, so that lines of several processes do not mix.
+pub fn pipe(pipe: crate::runtime::LogPipe, line: &[u8]) {
+    let mut length = line.len() as ffi::apr_size_t;
+    // SAFETY: the file was opened before children started and lives as long as the configuration; the line is read only.
+    unsafe { ffi::apr_file_write(pipe.0, line.as_ptr().cast(), &raw mut length) };
+}

@@ -23,6 +23,15 @@ impl Pool {
         unsafe { ffi::apr_pstrmemdup(self.0, text.as_ptr().cast(), text.len()) }
     }
 
+    /// A path below httpd's root, or an absolute one as it is.
+    pub fn relative_to_root(self, path: &[u8]) -> Option<std::path::PathBuf> {
+        use std::os::unix::ffi::OsStrExt;
+        let path = self.string(path);
+        // SAFETY: a live pool and a C string; the result is null or a C string of the pool.
+        let full = unsafe { super::bytes(ffi::ap_server_root_relative(self.0, path)) }?;
+        Some(std::path::PathBuf::from(std::ffi::OsStr::from_bytes(full)))
+    }
+
     /// A decimal number as a C string.
     pub fn number(self, value: u32) -> *const c_char {
         let mut digits = [0u8; 10];

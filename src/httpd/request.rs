@@ -114,6 +114,12 @@ impl<'a> Request<'a> {
         self.table_get(self.get().headers_in, name.as_ptr())
     }
 
+    /// A variable of mod_ssl (`SSL_CLIENT_S_DN`); empty without TLS.
+    pub fn ssl_variable(self, name: &'static CStr) -> &'a [u8] {
+        // SAFETY: a live request and a C string; the result is null or a C string of the request's pool.
+        unsafe { bytes(ffi::qos_shim_ssl_variable(self.as_ptr(), name.as_ptr())) }.unwrap_or_default()
+    }
+
     /// A variable (`SetEnvIf`, `%{name}e`).
     pub fn variable(self, name: &CStr) -> Option<&'a [u8]> {
         self.table_get(self.get().subprocess_env, name.as_ptr())
@@ -135,20 +141,20 @@ impl<'a> Request<'a> {
         unsafe { bytes(ffi::apr_table_get(table, name)) }
     }
 
-    /// Sets a variable to a string that lives as long as the request.
-    pub fn set_variable(self, name: &'static CStr, value: *const c_char) {
+    /// Sets a variable to a string that lives as long as the request, as does the name.
+    pub fn set_variable(self, name: &CStr, value: *const c_char) {
         // SAFETY: the table stores both pointers; both outlive the request.
         unsafe { ffi::apr_table_setn(self.get().subprocess_env, name.as_ptr(), value) };
     }
 
     /// Adds a variable that nobody has set yet: cheaper than looking for an old value.
-    pub fn add_variable(self, name: &'static CStr, value: *const c_char) {
+    pub fn add_variable(self, name: &CStr, value: *const c_char) {
         // SAFETY: as for `set_variable`.
         unsafe { ffi::apr_table_addn(self.get().subprocess_env, name.as_ptr(), value) };
     }
 
     /// Takes a variable over from a request of the same chain, if it is set there.
-    pub fn take_variable(self, name: &'static CStr, from: Request<'a>) {
+    pub fn take_variable(self, name: &CStr, from: Request<'a>) {
         // SAFETY: the value is a C string of a request that lives as long as this one; the table stores the pointer.
         unsafe {
             let value = ffi::apr_table_get(from.get().subprocess_env, name.as_ptr());
@@ -156,6 +162,11 @@ impl<'a> Request<'a> {
                 self.set_variable(name, value);
             }
         }
+    }
+
+    /// Whether a note is set.
+    pub fn has_note(self, name: &CStr) -> bool {
+        self.table_get(self.get().notes, name.as_ptr()).is_some()
     }
 
     /// Sets a note to a string that lives as long as the request.
@@ -192,6 +203,44 @@ impl<'a> Request<'a> {
     pub fn location_config(self) -> *mut c_void {
         // SAFETY: the vector lives as long as the configuration.
         unsafe { ffi::ap_get_module_config(self.get().per_dir_config, crate::module_record()) }
+    }
+
+    /// The type of the response's content.
+    pub fn content_type(self) -> Option<&'a [u8]> {
+        // SAFETY: a string of the request or of the configuration.
+        unsafe { bytes(self.get().content_type) }
+    }
+
+    /// The last request of a redirect chain that begins here.
+    pub fn last(self) -> Request<'a> {
+        let mut request = self;
+        while let Some(next) = request.next() {
+            request = next;
+        }
+        request
+    }
+
+    /// Bytes of the response's body that were sent.
+    pub fn bytes_sent(self) -> u64 {
+        u64::try_from(self.get().bytes_sent).unwrap_or(0)
+    }
+
+    /// The path that was asked for.
+    pub fn uri(self) -> &'a [u8] {
+        // SAFETY: a string of the request.
+        unsafe { bytes(self.get().uri) }.unwrap_or_default()
+    }
+
+    /// The name of the request's server.
+    pub fn server_name(self) -> &'a [u8] {
+        // SAFETY: a live request; the result is a C string of it or of its server.
+        unsafe { bytes(ffi::ap_get_server_name(self.as_ptr())) }.unwrap_or_default()
+    }
+
+    /// Requests on the connection, this one included, as httpd counts them.
+    pub fn number_on_connection(self) -> i32 {
+        // SAFETY: the connection outlives its requests.
+        unsafe { (*self.get().connection).keepalives }
     }
 
     /// The keep-alive timeout of the request's server, milliseconds.

@@ -1,4 +1,6 @@
 #include "shim.h"
+#include "apr_optional.h"
+#include "mod_ssl.h"
 
 extern module AP_MODULE_DECLARE_DATA qos_module;
 APLOG_USE_MODULE(qos);
@@ -89,4 +91,16 @@ int qos_shim_table_entry(const apr_table_t *table, int n, const char **key, cons
     *key = entry->key;
     *value = entry->val;
     return 1;
+}
+
+int qos_shim_aborted(const conn_rec *c)
+{
+    return c->aborted;
+}
+
+const char *qos_shim_ssl_variable(request_rec *r, const char *name)
+{
+    APR_OPTIONAL_FN_TYPE(ssl_var_lookup) *lookup = APR_RETRIEVE_OPTIONAL_FN(ssl_var_lookup);
+
+    return lookup ? lookup(r->pool, r->server, r->connection, r, (char *)name) : NULL;
 }

@@ -37,6 +37,12 @@ int qos_shim_socket_fd(void *socket);
 /* Raw bytes of an address; the number of them (4, 16) or 0 for another family. */
 int qos_shim_address(const apr_sockaddr_t *address, unsigned char *bytes);
 
+/* Whether the connection is aborted (a bit field). */
+int qos_shim_aborted(const conn_rec *c);
+
+/* A variable of mod_ssl, NULL without mod_ssl. */
+const char *qos_shim_ssl_variable(request_rec *r, const char *name);
+
 /* Name, value of the n-th entry of a table; 0 beyond its end. */
 int qos_shim_table_entry(const apr_table_t *table, int n, const char **key, const char **value);
 

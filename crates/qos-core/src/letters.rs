@@ -23,6 +23,11 @@ impl Letters {
         }
     }
 
+    /// Adds the letters of another list, in their order.
+    pub fn add_all(&mut self, others: &Letters) {
+        others.iter().for_each(|letter| self.add(letter));
+    }
+
     /// Whether no letter is there.
     #[must_use]
     pub fn is_empty(&self) -> bool {

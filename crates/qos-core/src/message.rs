@@ -27,10 +27,12 @@ impl Mark {
     }
 }
 
-/// 030 and 031. `repeated`: the line stands for that many.
+/// 030, 031, 066 and 101. `repeated`: the line stands for that many.
 #[must_use]
 pub fn refusal(refusal: Refusal, mark: Mark, repeated: Option<u32>, client: Address) -> String {
     let (id, rule, max, connections) = match refusal {
+        Refusal::NotPreferred(found) => return crate::client::message::not_preferred(&found, mark, repeated, client),
+        Refusal::Country(found) => return crate::geo::refusal_message(&found, mark, repeated, client),
         Refusal::MaxConnections { max, connections } => ("030", "QS_SrvMaxConn", max, connections),
         Refusal::PerIp { max, connections } => ("031", "QS_SrvMaxConnPerIP", max, connections),
     };
@@ -42,6 +44,8 @@ pub fn refusal(refusal: Refusal, mark: Mark, repeated: Option<u32>, client: Addr
 #[must_use]
 pub fn refusal_id(refusal: Refusal) -> u16 {
     match refusal {
+        Refusal::NotPreferred(_) => 66,
+        Refusal::Country(_) => 101,
         Refusal::MaxConnections { .. } => 30,
         Refusal::PerIp { .. } => 31,
     }

@@ -1,5 +1,8 @@
 //! The line that `QSLog` pipes to its program (connection-client.md section 13.4).
 
+/// What the program is started with, behind its name.
+pub const ARGUMENTS: &[u8] = b" -f ISBiDUkEQaC";
+
 /// One request; `None` is written as `-`.
 #[derive(Clone, Copy, Debug)]
 pub struct Line<'a> {

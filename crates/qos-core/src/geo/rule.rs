@@ -45,12 +45,13 @@ impl PrivRule {
     }
 }
 
-/// 101.
+/// 101. `repeated`: the line stands for that many.
 #[must_use]
-pub fn refusal_message(refusal: &Refusal, mark: Mark, client: Address) -> String {
+pub fn refusal_message(refusal: &Refusal, mark: Mark, repeated: Option<u32>, client: Address) -> String {
+    let repeated = repeated.map(|times| format!("message repeated {times} times, ")).unwrap_or_default();
     let country = refusal.country.map_or_else(|| "--".to_owned(), |country| country.to_string());
     format!(
-        "mod_qos(101): access denied{}, QS_ClientGeoCountryPriv rule: max={}, concurrent connections={}, c={client} country={country}",
+        "mod_qos(101): access denied{}, QS_ClientGeoCountryPriv rule: max={}, concurrent connections={}, {repeated}c={client} country={country}",
         mark.text(),
         refusal.max,
         refusal.connections
@@ -78,11 +79,11 @@ mod tests {
         assert_eq!(rule(false).judge(us, 9), None);
         let refusal = rule(false).judge(us, 10).unwrap();
         assert_eq!(
-            refusal_message(&refusal, Mark::Enforced, Address::from([192, 0, 2, 7])),
+            refusal_message(&refusal, Mark::Enforced, None, Address::from([192, 0, 2, 7])),
             "mod_qos(101): access denied, QS_ClientGeoCountryPriv rule: max=10, concurrent connections=10, c=192.0.2.7 country=US"
         );
         let unmapped = rule(false).judge(None, 10).unwrap();
-        assert!(refusal_message(&unmapped, Mark::LogOnly, Address::from([192, 0, 2, 7])).ends_with(", c=192.0.2.7 country=--"));
+        assert!(refusal_message(&unmapped, Mark::LogOnly, None, Address::from([192, 0, 2, 7])).ends_with(", c=192.0.2.7 country=--"));
         assert_eq!(rule(true).judge(None, 10), None);
         assert_eq!(rule(true).judge(de, 1000), None);
     }

@@ -1,0 +1,262 @@
+//! Rules about single clients at a request, in the order of [`judge`] (connection-client.md sections 3.4 and 9).
+
+use super::RequestState;
+use super::connecting::released;
+use super::deny::{denied, mark, note_error};
+use super::header_parser::unique_id;
+use super::turns;
+use crate::clients::{self, ClientStore, domain};
+use crate::httpd::connection::Connection;
+use crate::httpd::request::Request;
+use crate::httpd::{ffi, log};
+use crate::runtime::{ChildState, ConnectionRecord, Runtime, child, feature, flag, runtime};
+use qos_core::client::pace::{self, Change};
+use qos_core::client::{Counter, LimitRule, low, message, weight};
+use qos_shm::Client;
+use std::ffi::c_int;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Holdings of a request's slot.
+mod holding {
+    /// Counts for `QS_ClientEventRequestLimit`.
+    pub const EVENT_REQUEST: usize = 0;
+    /// Counts requests that `QS_ClientEventPerSecLimit` delays.
+    pub const DELAYED: usize = 1;
+}
+
+/// What the rules of one request work with.
+struct Asked<'a> {
+    request: Request<'a>,
+    record: &'a ConnectionRecord,
+    state: &'a mut RequestState,
+    runtime: &'static Runtime,
+    child: &'static ChildState,
+    now: u32,
+}
+
+/// Judges a request; `DECLINED` or the status it is denied with.
+pub fn rules(request: Request<'_>) -> c_int {
+    let (Some(runtime), Some(child)) = (runtime(), child()) else { return ffi::DECLINED };
+    let (Some(record), Some(state)) = (ConnectionRecord::of_request(request), RequestState::of(request)) else { return ffi::DECLINED };
+    let mut asked = Asked { request, record, state, runtime, child, now: clients::now() };
+    judge(&mut asked).unwrap_or(ffi::DECLINED)
+}
+
+/// The order of the rules (request-event.md section 2.5, steps 22 to 25). What denies comes before what waits (W06).
+fn judge(asked: &mut Asked<'_>) -> Option<c_int> {
+    let mut delay = None;
+    if let Some(store) = &asked.runtime.clients {
+        if let Some(status) = event_requests(asked, store) {
+            return Some(status);
+        }
+        delay = pace(asked, store);
+        if let Some(status) = block_and_limits(asked, store) {
+            return Some(status);
+        }
+    }
+    if let Some(status) = delay.and_then(|delay| wait(asked, delay)) {
+        return Some(status);
+    }
+    turns::of_client(asked.request, asked.record, asked.state, asked.runtime, asked.child)
+        .or_else(|| turns::of_server(asked.request, asked.state, asked.runtime, asked.child))
+}
+
+impl<'a> Asked<'a> {
+    /// The entry of the request's client.
+    fn entry<'s>(&mut self, store: &'s ClientStore) -> Option<Client<'s>> {
+        let now = self.now;
+        let (runtime, request, record) = (self.runtime, self.request, self.record);
+        let client = self.state.client(request, record, runtime);
+        let entry = store.resume(&runtime.region, client.client, client.entry, now)?;
+        client.entry = Some(entry.id());
+        Some(entry)
+    }
+
+    fn client_text(&mut self) -> String {
+        self.state.client(self.request, self.record, self.runtime).text()
+    }
+
+    fn has_variable(&self, name: &std::ffi::CStr) -> bool {
+        self.request.variable(name).is_some()
+    }
+}
+
+/// `QS_ClientEventRequestLimit` (section 9.3).
+fn event_requests(asked: &mut Asked<'_>, store: &ClientStore) -> Option<c_int> {
+    let limit = asked.runtime.rules.event_requests?.0;
+    if !asked.has_variable(c"QS_EventRequest") {
+        return None;
+    }
+    let entry = asked.entry(store);
+    let client = asked.state.client(asked.request, asked.record, asked.runtime).client;
+    let slot = asked.state.slot(asked.request, &asked.child.child)?;
+    let key = clients::key(asked.runtime, domain::EVENT_REQUESTS, client);
+    let current = asked.child.child.enter_for_request(slot, holding::EVENT_REQUEST, key)?;
+    if current <= limit {
+        return None;
+    }
+    let vip_request = asked.request.variable(c"QS_VipRequest").is_some_and(|value| value.eq_ignore_ascii_case(b"yes"));
+    if vip_request || entry.is_some_and(|entry| entry.marks(asked.now).vip) {
+        asked.state.letters.add(b'S');
+        asked.request.set_variable(c"QS_IsVipRequest", c"yes".as_ptr());
+        return None;
+    }
+    let (text, id) = (asked.client_text(), unique_id(asked.request));
+    log::request(asked.request, log::Level::Error, || message::event_requests(limit, current, mark(asked.runtime), &text, &id));
+    denied(asked.request, asked.state, asked.runtime, 65, c"065")
+}
+
+/// `QS_ClientEventPerSecLimit` (section 9.5): counts, and says how long to wait, milliseconds.
+fn pace(asked: &mut Asked<'_>, store: &ClientStore) -> Option<u32> {
+    let rule = asked.runtime.rules.per_second.filter(|rule| rule.limit > 0)?;
+    if !asked.has_variable(c"QS_Event") {
+        return None;
+    }
+    let (entry, now) = (asked.entry(store)?, asked.now);
+    let (before, after) = entry.change_events(now, |events| pace::count(events, now)).ok()?;
+    if after.start == before.start {
+        return Some(entry.pace().delay_ms);
+    }
+    let (old, paced) = entry.change_pace(|old| pace::judge(before, old, rule.limit, now).0).ok()?;
+    let (_, change) = pace::judge(before, old, rule.limit, now);
+    if let Some(change) = change {
+        let (event, name, level) = match change {
+            Change::Slower => (61, c"061", log::Level::Warning),
+            Change::Faster => (62, c"062", log::Level::Info),
+        };
+        asked.runtime.event(event);
+        note_error(asked.request, name);
+        let (text, id) = (asked.client_text(), unique_id(asked.request));
+        log::request(asked.request, level, || message::pace(change, paced, rule.limit, &text, &id));
+    }
+    Some(paced.delay_ms)
+}
+
+/// The delay itself, after everything that denies; letter `L`.
+fn wait(asked: &mut Asked<'_>, delay_ms: u32) -> Option<c_int> {
+    if delay_ms == 0 || asked.runtime.log_only {
+        return None;
+    }
+    let client = asked.state.client(asked.request, asked.record, asked.runtime).client;
+    let slot = asked.state.slot(asked.request, &asked.child.child);
+    let key = clients::key(asked.runtime, domain::DELAYED, client);
+    let delayed = slot.and_then(|slot| asked.child.child.enter_for_request(slot, holding::DELAYED, key));
+    if let (Some(max), Some(current)) = (asked.runtime.rules.per_second.and_then(|rule| rule.delayed), delayed) {
+        if current > max {
+            let (text, id) = (asked.client_text(), unique_id(asked.request));
+            log::request(asked.request, log::Level::Error, || message::too_many_delayed(max, current, mark(asked.runtime), &text, &id));
+            return denied(asked.request, asked.state, asked.runtime, 61, c"061");
+        }
+    }
+    asked.state.letters.add(b'L');
+    let shared = asked.runtime.region.shared();
+    shared.delays.fetch_add(1, Ordering::Relaxed);
+    shared.delayed_ms.fetch_add(u64::from(delay_ms), Ordering::Relaxed);
+    std::thread::sleep(Duration::from_millis(u64::from(delay_ms)));
+    if let Some(slot) = slot {
+        asked.child.child.leave_for_request(slot, holding::DELAYED);
+    }
+    None
+}
+
+/// `QS_ClientEventBlockCount` (section 9.6.4), `QS_ClientEventLimitCount` and `QS_CondClientEventLimitCount` (section 9.8). All count;
+/// one of them is logged.
+fn block_and_limits(asked: &mut Asked<'_>, store: &ClientStore) -> Option<c_int> {
+    let rules = &asked.runtime.rules;
+    if rules.block.is_none_or(|rule| rule.limit == 0) && rules.limits.is_empty() && rules.prefer.is_none() {
+        return None;
+    }
+    let (entry, now) = (asked.entry(store)?, asked.now);
+    if rules.prefer.is_some() && entry.marks(now).low_since.is_some() {
+        let _ = entry.change_marks(now, |marks| marks.forget(now));
+    }
+    let blocked = block(asked, &entry);
+    let mut limited = None;
+    for (place, rule) in rules.limits.iter().enumerate() {
+        if let Some(found) = limit(asked, &entry, rule, store.column(place)) {
+            limited = Some((rule, found));
+        }
+    }
+    if let Some(blocked) = blocked {
+        let (text, id) = (asked.client_text(), unique_id(asked.request));
+        log::request(asked.request, log::Level::Error, || message::blocked_request(&blocked, mark(asked.runtime), &text, &id));
+        let _ = entry.change_marks(now, |marks| marks.lower(low::BLOCKED, now));
+        asked.state.letters.add(b'r');
+        if limited.is_some() {
+            asked.runtime.event(67);
+        }
+        return denied(asked.request, asked.state, asked.runtime, 60, c"060");
+    }
+    let (rule, found) = limited?;
+    let (text, id) = (asked.client_text(), unique_id(asked.request));
+    let event = rule.names.event.to_string_lossy();
+    log::request(asked.request, log::Level::Error, || message::limited(&event, rule.condition.is_some(), &found, mark(asked.runtime), &text, &id));
+    let _ = entry.change_marks(now, |marks| marks.lower(low::LIMITED, now));
+    asked.state.letters.add(b'r');
+    denied(asked.request, asked.state, asked.runtime, 67, c"067")
+}
+
+fn block(asked: &mut Asked<'_>, entry: &Client<'_>) -> Option<qos_core::client::Blocked> {
+    let rule = asked.runtime.rules.block.filter(|rule| rule.limit > 0)?;
+    let now = asked.now;
+    let address = asked.record.client();
+    if asked.runtime.rules.block_exclude.contains(address) {
+        return None;
+    }
+    let before = entry.block(now);
+    if before.count > 0 && rule.expire(before, now).count == 0 {
+        let _ = entry.change_block(now, |counter| rule.expire(counter, now));
+        released(asked.request.server(), entry.change_refusals(|_| 0).map_or(0, |(before, _)| before), rule.limit, before, address, now);
+    }
+    let weight = if asked.has_variable(c"QS_Block_seen") { 0 } else { weight(asked.request.variable(c"QS_Block")) };
+    let counter = if weight > 0 {
+        mark_block_seen(asked.request, asked.record);
+        entry.change_block(now, |counter| rule.count(counter, weight, now)).map_or(Counter::ZERO, |(_, after)| after)
+    } else {
+        entry.block(now)
+    };
+    rule.judge(counter, now)
+}
+
+/// The event of this request was counted.
+pub fn mark_block_seen(request: Request<'_>, record: &ConnectionRecord) {
+    request.set_variable(c"QS_Block_seen", c"".as_ptr());
+    record.flag(flag::BLOCK_SEEN);
+    // SAFETY: the connection outlives its requests.
+    if let Some(connection) = unsafe { Connection::new(request.connection()) } {
+        // The table of notes belongs to the connection's own thread.
+        if !connection.is_stream() {
+            connection.set_note(c"QS_Block_seen", c"".as_ptr());
+        }
+    }
+}
+
+fn limit(asked: &mut Asked<'_>, entry: &Client<'_>, rule: &LimitRule, column: usize) -> Option<qos_core::client::Limited> {
+    let (request, now, names) = (asked.request, asked.now, &rule.names);
+    let event = request.variable(&names.event);
+    let weight = if event.is_none() || request.variable(&names.seen).is_some() { 0 } else { weight(event) };
+    let clear = request.variable(&names.clear).is_some();
+    let mut counter = entry.limit(column, now);
+    if weight > 0 || clear || rule.expire(counter, clear, now) != counter {
+        let changed = entry.change_limit(column, now, |counter| rule.expire(counter, clear, now).add(weight, now));
+        counter = changed.map_or(Counter::ZERO, |(_, after)| after);
+    }
+    if weight > 0 {
+        request.set_variable(&names.seen, c"".as_ptr());
+    }
+    let (count, remaining) = if counter.count == 0 {
+        (c"0".as_ptr(), c"0".as_ptr())
+    } else {
+        (request.pool().number(counter.count), request.pool().number(counter.remaining(rule.seconds, now)))
+    };
+    request.set_variable(&names.counter, count);
+    request.set_variable(&names.remaining, remaining);
+    request.set_variable(&names.index, names.event.as_ptr());
+    rule.judge(counter, request.variable(c"QS_Cond"), now)
+}
+
+/// Whether the configuration has anything to do here.
+pub fn wanted() -> bool {
+    feature::any(feature::CLIENTS | feature::SERIALIZE)
+}

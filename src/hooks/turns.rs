@@ -1,0 +1,90 @@
+//! Requests that run one after the other: `QS_ClientSerialize` and `QS_SrvSerialize` (connection-client.md sections 8 and 9.4).
+
+use super::RequestState;
+use super::deny::{denied, mark, note_error};
+use super::header_parser::unique_id;
+use super::post_read_request::server_record;
+use crate::clients::{self, domain};
+use crate::httpd::request::Request;
+use crate::httpd::{clock, ffi, log, server};
+use crate::runtime::{ChildState, ConnectionRecord, Runtime};
+use qos_core::client::message::{self, Serialized};
+use qos_core::config::Serialize;
+use qos_shm::{CountKey, RequestId, Turn};
+use std::ffi::c_int;
+use std::time::Duration;
+
+/// How long a request waits where nothing is configured.
+const DEFAULT: Serialize = Serialize { seconds: 300, waiters: None };
+
+/// Places of a request's slot.
+mod place {
+    /// In the queue of its client.
+    pub const CLIENT: usize = 0;
+    /// In the queue of its server.
+    pub const SERVER: usize = 1;
+}
+
+/// `QS_ClientSerialize`, for requests with the variable `QS_Serialize`.
+pub fn of_client(request: Request<'_>, record: &ConnectionRecord, state: &mut RequestState, runtime: &Runtime, child: &ChildState) -> Option<c_int> {
+    let rule = runtime.rules.serialize?;
+    request.variable(c"QS_Serialize")?;
+    let client = *state.client(request, record, runtime);
+    let key = clients::key(runtime, domain::CLIENT_TURN, client.client);
+    serialize(request, state, runtime, child, (place::CLIENT, key), rule, Serialized::Client(&client.text()))
+}
+
+/// `QS_SrvSerialize`, for requests with the variable of that name.
+pub fn of_server(request: Request<'_>, state: &mut RequestState, runtime: &Runtime, child: &ChildState) -> Option<c_int> {
+    let server = server_record(request).filter(|server| server.config.serialize == Some(true))?;
+    request.variable(c"QS_SrvSerialize")?;
+    let rule = server.config.serialize_waits.unwrap_or(DEFAULT);
+    serialize(request, state, runtime, child, (place::SERVER, server.derived()?.turn), rule, Serialized::Server)
+}
+
+/// Waits for the request's turn. `Some`: it is denied, as too many wait.
+fn serialize(
+    request: Request<'_>,
+    state: &mut RequestState,
+    runtime: &Runtime,
+    child: &ChildState,
+    (place, key): (usize, CountKey),
+    rule: Serialize,
+    who: Serialized<'_>,
+) -> Option<c_int> {
+    let slot = state.slot(request, &child.child)?;
+    let Turn::After(before) = child.child.queue(slot, place, key)? else { return None };
+    state.letters.add(b's');
+    if runtime.log_only {
+        child.child.leave_queue(slot, place);
+        return None;
+    }
+    if let Some(max) = rule.waiters.filter(|max| before > *max) {
+        child.child.leave_queue(slot, place);
+        let id = unique_id(request);
+        // The one whose turn it is does not wait.
+        log::request(request, log::Level::Error, || message::too_many_waiting(who, max, before - 1, mark(runtime), &id));
+        return denied(request, state, runtime, 68, c"068");
+    }
+    if !wait(child, slot, place, rule.seconds) {
+        child.child.leave_queue(slot, place);
+        runtime.event(68);
+        note_error(request, c"068");
+        let id = unique_id(request);
+        log::request(request, log::Level::Warning, || message::waited(who, rule.seconds, &id));
+    }
+    None
+}
+
+/// Sleeps until it is the request's turn; `false`: the time is over, or the server ends.
+fn wait(child: &ChildState, slot: RequestId, place: usize, seconds: u32) -> bool {
+    let end = clock::monotonic_ms().saturating_add(u64::from(seconds) * 1000);
+    while child.child.turn(slot, place) != Some(Turn::Mine) {
+        let left = end.saturating_sub(clock::monotonic_ms());
+        if left == 0 || server::mpm(ffi::AP_MPMQ_MPM_STATE) == ffi::AP_MPMQ_STOPPING {
+            return false;
+        }
+        child.child.wait(slot, place, Duration::from_millis(left));
+    }
+    true
+}
