@@ -23,14 +23,7 @@ pub(super) struct Claims {
 
 impl Claims {
     pub fn new(region: Region, blocks: fn(&Region) -> &[Block], record: u32) -> Self {
-        Self {
-            region,
-            blocks,
-            record,
-            list: blocks(&region).iter().map(|_| AtomicU32::new(0)).collect(),
-            listed: AtomicU32::new(0),
-            hint: AtomicU32::new(0),
-        }
+        Self { region, blocks, record, list: blocks(&region).iter().map(|_| AtomicU32::new(0)).collect(), listed: AtomicU32::new(0), hint: AtomicU32::new(0) }
     }
 
     /// Takes a free slot; claims another block if the own ones are full. `None`: all are taken.
