@@ -1,6 +1,7 @@
 //! The region as one process sees it: layout, life of a connection, ledger.
 
 use crate::layout::{EVENTS, Head, MAGIC, Shared};
+use crate::request::REQUEST_CELLS;
 use crate::sync::Ordering::SeqCst;
 use crate::{ConnectionId, Holding, Reclaimed, Region, RegionError, RegionFull, Sizing};
 use std::collections::HashSet;
@@ -31,6 +32,13 @@ pub(crate) fn assert_empty(region: &Region, context: &str) {
     for block in region.blocks() {
         assert_eq!((block.owner.load(SeqCst), block.used.load(SeqCst)), (0, 0), "{context}");
     }
+    for block in region.request_blocks() {
+        assert_eq!((block.owner.load(SeqCst), block.used.load(SeqCst)), (0, 0), "{context}");
+    }
+    for slot in region.requests() {
+        assert!((0..REQUEST_CELLS).all(|number| slot.holding(number).unwrap().counted().is_none()), "{context}");
+    }
+    assert!(region.marks().iter().all(|word| word.load(SeqCst) == 0), "{context}");
     for slot in region.slots() {
         assert!(!slot.is_open(), "{context}");
         assert!(Holding::EACH.iter().all(|&holding| slot.counted(holding).is_none()), "{context}");
@@ -57,7 +65,9 @@ fn a_new_region_is_empty() {
     assert_eq!((region.begin_generation(), region.generation()), (1, 1));
     assert_eq!(region.count(region.key(1, &address(1))), 0);
     assert_eq!(region.sizing(), SMALL);
-    assert_eq!(region.slot_count(), 16, "two blocks of four, and one per child");
+    assert_eq!((region.slot_count(), region.request_slots()), (16, 16), "two blocks of four, and one per child");
+    assert_eq!((region.shared().delays.load(SeqCst), region.shared().prefer_totals[4].load(SeqCst)), (0, 0));
+    assert_eq!(region.waiting(), 0);
     assert_eq!(region.bytes() % 4096, 0);
     assert_eq!(region.base().as_ptr() as usize % 4096, 0);
     assert_eq!(region.shared().events[EVENTS - 1].load(SeqCst), 0);
@@ -123,7 +133,7 @@ fn attach_refuses_what_is_not_a_region() {
     assert_eq!(attach(&|page| page[0] ^= 1), Err(RegionError::Magic));
     assert_eq!(attach(&|page| page.fill(0)), Err(RegionError::Magic));
     assert_eq!(attach(&|page| page[8] = 99), Err(RegionError::Version { found: 99 }));
-    for byte in [12, 16, 20, 24, 48, 56, 64, 72] {
+    for byte in [12, 16, 20, 24, 48, 56, 64, 72, 48 + 7 * 24] {
         assert_eq!(attach(&|page| page[byte] ^= 3), Err(RegionError::Sizes), "byte {byte}");
     }
     assert_eq!(MAGIC.to_le_bytes()[..7], *b"mod_qos");

@@ -1,6 +1,6 @@
 //! What the region shows to those who look: children and connections, without stopping anybody.
 
-use crate::layout::unpack;
+use crate::layout::{Block, unpack};
 use crate::region::Region;
 use crate::slot::{ConnectionId, Holding};
 use crate::sync::Ordering::SeqCst;
@@ -14,6 +14,8 @@ pub struct ChildInfo {
     pub generation: u32,
     /// Connections that it has open.
     pub connections: u32,
+    /// Requests that it has in slots.
+    pub requests: u32,
 }
 
 /// An open connection, as it was at one moment. The last five words may be younger than the others.
@@ -52,9 +54,11 @@ impl Region {
             let word = record.word.load(SeqCst);
             let (generation, pid) = unpack(word);
             (word != 0).then(|| {
-                let own = self.blocks().iter().filter(|block| block.owner.load(SeqCst) == owner);
-                let connections = own.map(|block| block.used.load(SeqCst).count_ones()).sum();
-                ChildInfo { pid, generation, connections }
+                let used = |blocks: &[Block]| {
+                    let own = blocks.iter().filter(|block| block.owner.load(SeqCst) == owner);
+                    own.map(|block| block.used.load(SeqCst).count_ones()).sum()
+                };
+                ChildInfo { pid, generation, connections: used(self.blocks()), requests: used(self.request_blocks()) }
             })
         })
     }

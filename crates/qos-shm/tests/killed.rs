@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod processes;
+
+use processes::{Random, fork, kill, shared, signal};
 use qos_shm::{Child, ConnectionId, CountKey, Holding, Region, Sizing};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::thread::sleep;
@@ -30,30 +33,9 @@ struct Report {
     full: AtomicU64,
 }
 
-/// xorshift
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % bound
-    }
-}
-
-fn board() -> &'static Board {
-    // SAFETY: a new shared mapping, zero, larger than a board (which is atomics only), never unmapped.
-    unsafe {
-        let page = libc::mmap(std::ptr::null_mut(), size_of::<Board>(), libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1, 0);
-        assert_ne!(page, libc::MAP_FAILED);
-        &*page.cast::<Board>()
-    }
-}
-
 /// Keys of one bucket, more than it takes, and one elsewhere.
 fn keys(region: &Region) -> [CountKey; KEYS] {
-    let buckets = (2 * region.slot_count()).next_power_of_two() as u64;
+    let buckets = (2 * region.slot_count() + 4 * region.request_slots()).next_power_of_two() as u64;
     let mut same = (0_u64..).map(|n| region.key(n, &[0; 16])).filter(|key| key.raw() % buckets == 5);
     let mut keys = [region.key(u64::MAX, &[0; 16]); KEYS];
     keys[1..].fill_with(|| same.next().unwrap());
@@ -161,37 +143,9 @@ fn work(child: &Child, board: &Board, seed: u64, pause: &mut dyn FnMut(&Open, u6
     }
 }
 
-fn fork(region: Region, board: &Board, place: usize, seed: u64) -> libc::pid_t {
+fn start(region: Region, board: &'static Board, place: usize, seed: u64) -> libc::pid_t {
     board.reports[place].paused.store(0, SeqCst);
-    // SAFETY: this process has one thread.
-    match unsafe { libc::fork() } {
-        0 => {
-            // Should the parent fail, nothing of this test stays behind.
-            // SAFETY: no memory is involved.
-            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-            // A child that fails must not run the parent's code.
-            let _ = std::panic::catch_unwind(|| child(region, board, place, seed));
-            std::process::exit(1)
-        }
-        pid => {
-            assert!(pid > 0);
-            pid
-        }
-    }
-}
-
-fn signal(pid: libc::pid_t, signal: libc::c_int) {
-    // SAFETY: a child of ours that has not been waited for.
-    assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
-}
-
-/// Kills and waits; fails if the child had ended by itself.
-fn kill(pid: libc::pid_t) {
-    signal(pid, libc::SIGKILL);
-    let mut status = 0;
-    // SAFETY: waits for a child of ours.
-    assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
-    assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL, "child failed: {status:#x}");
+    fork(std::panic::AssertUnwindSafe(move || child(region, board, place, seed)))
 }
 
 /// All children pause, and say what they hold: the region says the same.
@@ -222,15 +176,16 @@ fn audit(region: &Region, board: &Board, pids: &[libc::pid_t]) {
 
 fn main() {
     let region = Region::create(&SIZING, [3, 4]).unwrap();
-    let board = board();
+    // SAFETY: a board is atomics only.
+    let board: &'static Board = unsafe { shared() };
     let seed = u64::from(std::process::id());
     println!("seed {seed}");
     let mut random = Random(seed | 1);
-    let mut pids: Vec<_> = (0..CHILDREN).map(|place| fork(region, board, place, seed + place as u64)).collect();
+    let mut pids: Vec<_> = (0..CHILDREN).map(|place| start(region, board, place, seed + place as u64)).collect();
     let (mut kills, mut stops, mut audits, mut opened, mut full, mut reclaimed) = (0_u64, 0, 0, 0, 0, 0);
-    let start = Instant::now();
-    while start.elapsed() < RUN || (kills < 200 && start.elapsed() < 6 * RUN) {
-        sleep(Duration::from_micros(500 + random.below(8000)));
+    let begin = Instant::now();
+    while begin.elapsed() < RUN || (kills < 200 && begin.elapsed() < 6 * RUN) {
+        sleep(Duration::from_micros(500) + random.micros(8000));
         let place = random.below(CHILDREN as u64) as usize;
         // Somebody else is stopped meanwhile, half of the time; one in eight is killed while stopped.
         let other = random.below(CHILDREN as u64) as usize;
@@ -238,16 +193,16 @@ fn main() {
         if stop {
             signal(pids[other], libc::SIGSTOP);
             stops += 1;
-            sleep(Duration::from_micros(random.below(3000)));
+            sleep(random.micros(3000));
         }
         kill(pids[place]);
         kills += 1;
         let pid = pids[place] as u32;
         reclaimed += region.reclaim_child(pid).map_or(0, |reclaimed| reclaimed.connections);
         assert!(region.children().all(|child| child.pid != pid));
-        pids[place] = fork(region, board, place, seed + kills * 17);
+        pids[place] = start(region, board, place, seed + kills * 17);
         if stop {
-            sleep(Duration::from_micros(random.below(2000)));
+            sleep(random.micros(2000));
             if other != place {
                 signal(pids[other], libc::SIGCONT);
             }

@@ -237,6 +237,7 @@ impl<P: Places> TurnTable<P> {
     }
 
     /// How many places wait in all queues, those whose turn it is not included.
+    #[cfg(not(loom))]
     pub fn waiting(&self) -> u32 {
         let waits = |place: &u32| self.0.cell(*place).is_some_and(|cell| matches!(cell.state().phase(), Phase::Choosing | Phase::Queued));
         u32::try_from(self.marked().filter(waits).count()).unwrap_or(u32::MAX)
