@@ -379,6 +379,6 @@ fn write_status(runtime: &Runtime) {
     if minute < wanted || due.compare_exchange(wanted, minute + 1, Ordering::AcqRel, Ordering::Acquire).is_err() || wanted == 0 {
         return;
     }
-    let line = status::line(&scoreboard::workers(), runtime.max_clients, runtime.region.count(runtime.all));
+    let line = status::line(&scoreboard::workers(), runtime.max_clients, runtime.region.count(runtime.all), None);
     log::server(runtime.main, log::Level::Notice, || line);
 }

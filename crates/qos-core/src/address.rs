@@ -1,5 +1,6 @@
 //! Client addresses: 128 bits, IPv4 as `::ffff:a.b.c.d` (connection-client.md section 5.1).
 
+use serde::{Serialize, Serializer};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -71,6 +72,12 @@ impl fmt::Display for Address {
     /// Dotted quad for IPv4 (also mapped), compressed lower-case form for IPv6, `-` for no address.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if *self == Address::NONE { f.write_str("-") } else { self.ip().fmt(f) }
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -25,4 +25,5 @@ pub mod rate;
 pub mod repeat;
 pub mod status;
 pub mod text;
+pub mod view;
 pub mod watch;
