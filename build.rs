@@ -37,6 +37,7 @@ const FUNCTIONS: &[&str] = &[
     "apr_pool_cleanup_register",
     "apr_pstrmemdup",
     "apr_table_addn",
+    "apr_table_elts",
     "apr_table_get",
     "apr_table_setn",
     "apr_table_unset",
@@ -57,6 +58,8 @@ const TYPES: &[&str] = &[
     "apr_bucket_brigade",
     "piped_log",
     "apr_file_t",
+    "apr_table_entry_t",
+    "apr_array_header_t",
 ];
 const VARIABLES: &[&str] = &[
     "ap_scoreboard_image",

@@ -10,8 +10,6 @@ use qos_shm::{Bound, Client, ClientId, ClientSizing, ClientTable, CountKey, Keep
 
 /// Domains of keys in the shared region, besides those of servers.
 pub mod domain {
-    /// Places in the client table.
-    pub const CLIENT: u64 = u64::MAX - 1;
     /// Requests that `QS_ClientEventRequestLimit` counts.
     pub const EVENT_REQUESTS: u64 = u64::MAX - 2;
     /// Requests that `QS_ClientEventPerSecLimit` delays.
@@ -32,7 +30,7 @@ pub struct ClientStore {
     keep: Keep,
     /// Column of each limit rule.
     columns: Vec<usize>,
-    /// Domains in which connections of an address are counted.
+    /// Domains in which connections of an address are counted. The first one, the main server's, hashes addresses for the table.
     domains: Vec<u64>,
 }
 
@@ -52,17 +50,35 @@ impl ClientStore {
         self.columns.get(rule).copied().unwrap_or(usize::MAX)
     }
 
+    /// The hash of a client. Who has the key of its connections in the main server's domain has it already.
+    fn hash(&self, region: &Region, octets: &[u8; 16]) -> u64 {
+        region.key(self.home(), octets).raw()
+    }
+
+    fn home(&self) -> u64 {
+        self.domains.first().copied().unwrap_or(0)
+    }
+
     /// The entry of a client, made if it is new.
     pub fn entry(&self, region: &Region, client: Address, now: u32) -> Option<Client<'_>> {
-        let octets = client.octets();
+        self.insert(region, client, self.hash(region, &client.octets()), now)
+    }
+
+    /// The same for a client whose connections are counted by `key` in `domain`.
+    pub fn entry_of(&self, region: &Region, client: Address, (domain, key): (u64, CountKey), now: u32) -> Option<Client<'_>> {
+        let hash = if domain == self.home() { key.raw() } else { self.hash(region, &client.octets()) };
+        self.insert(region, client, hash, now)
+    }
+
+    fn insert(&self, region: &Region, client: Address, hash: u64, now: u32) -> Option<Client<'_>> {
         let mut is_open = |octets: &[u8; 16]| self.is_open(region, octets);
-        self.table.find_or_insert(&octets, region.key(domain::CLIENT, &octets).raw(), now, &self.keep, &mut is_open)
+        self.table.find_or_insert(&client.octets(), hash, now, &self.keep, &mut is_open)
     }
 
     /// The entry of a client, if it is known.
     pub fn find(&self, region: &Region, client: Address) -> Option<Client<'_>> {
         let octets = client.octets();
-        self.table.find(&octets, region.key(domain::CLIENT, &octets).raw())
+        self.table.find(&octets, self.hash(region, &octets))
     }
 
     /// The entry that was found before, or the one that the client has now.
@@ -105,7 +121,13 @@ fn column_name(variable: &[u8]) -> u64 {
 /// What the system or the table says, for the log.
 pub fn open(main: *const ffi::server_rec, region: &Region, config: &ClientConfig, entries: u32, domains: Vec<u64>) -> Result<ClientStore, String> {
     let variables = config.limits.iter().map(|rule| column_name(rule.names.event.as_bytes())).collect::<Vec<_>>();
-    let check = region.key(domain::CHECK, &[0; 16]).raw();
+    // The hash changes with the secret and with the name of the main server.
+    let check = region.key(domain::CHECK, &{
+        let mut home = [0; 16];
+        home.iter_mut().zip(domains.first().copied().unwrap_or(0).to_ne_bytes()).for_each(|(to, from)| *to = from);
+        home
+    });
+    let check = check.raw();
     let sizing = ClientSizing { entries, variables, secret_check: check };
     // SAFETY: what is kept is the base of a table that this process made and has not unmapped.
     let old = retained::clients().and_then(|base| unsafe { ClientTable::attach(base) }.ok());
@@ -116,7 +138,8 @@ pub fn open(main: *const ffi::server_rec, region: &Region, config: &ClientConfig
     let columns = sizing.variables.iter().map(|name| table.variables().iter().position(|own| own == name).unwrap_or(usize::MAX)).collect::<Vec<_>>();
     let keep = keep(config, &columns, table.variables().len());
     if let Some(old) = old.filter(|old| old.base() != table.base()) {
-        let resumed = table.take_over(&old, now(), &keep, &|octets| region.key(domain::CLIENT, octets).raw());
+        let home = domains.first().copied().unwrap_or(0);
+        let resumed = table.take_over(&old, now(), &keep, &|octets| region.key(home, octets).raw());
         log::server(main, log::Level::Notice, || {
             format!(
                 "mod_qos(001): client table changed (QS_ClientEntries: {} to {}, limit variables: {} to {}): {} clients kept, {} dropped",

@@ -10,6 +10,7 @@ mod filters;
 mod handlers;
 mod hooks;
 mod httpd;
+mod names;
 mod runtime;
 mod watcher;
 

@@ -4,6 +4,7 @@
 use crate::clients::ClientStore;
 use crate::config::ServerRecord;
 use crate::httpd::ffi;
+use crate::names::Names;
 use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 use qos_core::address::Address;
@@ -46,6 +47,8 @@ pub struct Runtime {
     pub is_async: bool,
     /// Per-client rules.
     pub rules: ClientConfig,
+    /// The variables they ask for.
+    pub names: Names,
     /// The clients that are remembered; `None` where no rule needs it.
     pub clients: Option<ClientStore>,
     /// Rules about countries.

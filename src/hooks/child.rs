@@ -15,6 +15,9 @@ pub unsafe extern "C" fn child_init(pchild: *mut ffi::apr_pool_t, main: *mut ffi
         match runtime.region.register_child(std::process::id(), runtime.region.generation()) {
             Ok(child) => {
                 let state = adopt(child);
+                if let Some(store) = &runtime.clients {
+                    store.table.populate();
+                }
                 // SAFETY: the child's pool, in its first thread.
                 watcher::start(runtime, state, unsafe { Pool::new(pchild) });
             }

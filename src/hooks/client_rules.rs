@@ -8,7 +8,9 @@ use super::turns;
 use crate::clients::{self, ClientStore, domain};
 use crate::httpd::connection::Connection;
 use crate::httpd::request::Request;
+use crate::httpd::variables::Variables;
 use crate::httpd::{ffi, log};
+use crate::names::LimitNames;
 use crate::runtime::{ChildState, ConnectionRecord, Runtime, child, feature, flag, runtime};
 use qos_core::client::pace::{self, Change};
 use qos_core::client::{Counter, LimitRule, low, message, weight};
@@ -32,6 +34,7 @@ struct Asked<'a> {
     state: &'a mut RequestState,
     runtime: &'static Runtime,
     child: &'static ChildState,
+    variables: Variables<'a>,
     now: u32,
 }
 
@@ -39,8 +42,17 @@ struct Asked<'a> {
 pub fn rules(request: Request<'_>) -> c_int {
     let (Some(runtime), Some(child)) = (runtime(), child()) else { return ffi::DECLINED };
     let (Some(record), Some(state)) = (ConnectionRecord::of_request(request), RequestState::of(request)) else { return ffi::DECLINED };
-    let mut asked = Asked { request, record, state, runtime, child, now: clients::now() };
-    judge(&mut asked).unwrap_or(ffi::DECLINED)
+    let variables = Variables::of(request, &runtime.names.set);
+    let mut asked = Asked { request, record, state, runtime, child, variables, now: clients::now() };
+    let verdict = judge(&mut asked).unwrap_or(ffi::DECLINED);
+    let names = &runtime.names;
+    let later = |number: &usize| asked.variables.has(*number);
+    // An excluded address is counted at the end.
+    let counted = !later(&names.block) || request.variable(c"QS_Block_seen").is_some();
+    if counted && !later(&names.block_decrement) && !names.limits.iter().any(|limit| later(&limit.decrement) || later(&limit.clear)) {
+        asked.state.settled = Some(request.variables_mark());
+    }
+    verdict
 }
 
 /// The order of the rules (request-event.md section 2.5, steps 22 to 25). What denies comes before what waits (W06).
@@ -58,8 +70,15 @@ fn judge(asked: &mut Asked<'_>) -> Option<c_int> {
     if let Some(status) = delay.and_then(|delay| wait(asked, delay)) {
         return Some(status);
     }
-    turns::of_client(asked.request, asked.record, asked.state, asked.runtime, asked.child)
-        .or_else(|| turns::of_server(asked.request, asked.state, asked.runtime, asked.child))
+    if asked.variables.has(asked.runtime.names.serialize) {
+        if let Some(status) = turns::of_client(asked.request, asked.record, asked.state, asked.runtime, asked.child) {
+            return Some(status);
+        }
+    }
+    if asked.variables.has(asked.runtime.names.server_serialize) {
+        return turns::of_server(asked.request, asked.state, asked.runtime, asked.child);
+    }
+    None
 }
 
 impl<'a> Asked<'a> {
@@ -76,16 +95,12 @@ impl<'a> Asked<'a> {
     fn client_text(&mut self) -> String {
         self.state.client(self.request, self.record, self.runtime).text()
     }
-
-    fn has_variable(&self, name: &std::ffi::CStr) -> bool {
-        self.request.variable(name).is_some()
-    }
 }
 
 /// `QS_ClientEventRequestLimit` (section 9.3).
 fn event_requests(asked: &mut Asked<'_>, store: &ClientStore) -> Option<c_int> {
     let limit = asked.runtime.rules.event_requests?.0;
-    if !asked.has_variable(c"QS_EventRequest") {
+    if !asked.variables.has(asked.runtime.names.event_request) {
         return None;
     }
     let entry = asked.entry(store);
@@ -96,7 +111,7 @@ fn event_requests(asked: &mut Asked<'_>, store: &ClientStore) -> Option<c_int> {
     if current <= limit {
         return None;
     }
-    let vip_request = asked.request.variable(c"QS_VipRequest").is_some_and(|value| value.eq_ignore_ascii_case(b"yes"));
+    let vip_request = asked.variables.get(asked.runtime.names.vip_request).is_some_and(|value| value.eq_ignore_ascii_case(b"yes"));
     if vip_request || entry.is_some_and(|entry| entry.marks(asked.now).vip) {
         asked.state.letters.add(b'S');
         asked.request.set_variable(c"QS_IsVipRequest", c"yes".as_ptr());
@@ -110,7 +125,7 @@ fn event_requests(asked: &mut Asked<'_>, store: &ClientStore) -> Option<c_int> {
 /// `QS_ClientEventPerSecLimit` (section 9.5): counts, and says how long to wait, milliseconds.
 fn pace(asked: &mut Asked<'_>, store: &ClientStore) -> Option<u32> {
     let rule = asked.runtime.rules.per_second.filter(|rule| rule.limit > 0)?;
-    if !asked.has_variable(c"QS_Event") {
+    if !asked.variables.has(asked.runtime.names.event) {
         return None;
     }
     let (entry, now) = (asked.entry(store)?, asked.now);
@@ -173,8 +188,8 @@ fn block_and_limits(asked: &mut Asked<'_>, store: &ClientStore) -> Option<c_int>
     }
     let blocked = block(asked, &entry);
     let mut limited = None;
-    for (place, rule) in rules.limits.iter().enumerate() {
-        if let Some(found) = limit(asked, &entry, rule, store.column(place)) {
+    for (place, (rule, numbers)) in rules.limits.iter().zip(&asked.runtime.names.limits).enumerate() {
+        if let Some(found) = limit(asked, &entry, rule, *numbers, store.column(place)) {
             limited = Some((rule, found));
         }
     }
@@ -209,7 +224,8 @@ fn block(asked: &mut Asked<'_>, entry: &Client<'_>) -> Option<qos_core::client::
         let _ = entry.change_block(now, |counter| rule.expire(counter, now));
         released(asked.request.server(), entry.change_refusals(|_| 0).map_or(0, |(before, _)| before), rule.limit, before, address, now);
     }
-    let weight = if asked.has_variable(c"QS_Block_seen") { 0 } else { weight(asked.request.variable(c"QS_Block")) };
+    let names = &asked.runtime.names;
+    let weight = if asked.variables.has(names.block_seen) { 0 } else { weight(asked.variables.get(names.block)) };
     let counter = if weight > 0 {
         mark_block_seen(asked.request, asked.record);
         entry.change_block(now, |counter| rule.count(counter, weight, now)).map_or(Counter::ZERO, |(_, after)| after)
@@ -232,11 +248,10 @@ pub fn mark_block_seen(request: Request<'_>, record: &ConnectionRecord) {
     }
 }
 
-fn limit(asked: &mut Asked<'_>, entry: &Client<'_>, rule: &LimitRule, column: usize) -> Option<qos_core::client::Limited> {
+fn limit(asked: &Asked<'_>, entry: &Client<'_>, rule: &LimitRule, numbers: LimitNames, column: usize) -> Option<qos_core::client::Limited> {
     let (request, now, names) = (asked.request, asked.now, &rule.names);
-    let event = request.variable(&names.event);
-    let weight = if event.is_none() || request.variable(&names.seen).is_some() { 0 } else { weight(event) };
-    let clear = request.variable(&names.clear).is_some();
+    let weight = if asked.variables.has(numbers.seen) { 0 } else { weight(asked.variables.get(numbers.event)) };
+    let clear = asked.variables.has(numbers.clear);
     let mut counter = entry.limit(column, now);
     if weight > 0 || clear || rule.expire(counter, clear, now) != counter {
         let changed = entry.change_limit(column, now, |counter| rule.expire(counter, clear, now).add(weight, now));
@@ -250,10 +265,10 @@ fn limit(asked: &mut Asked<'_>, entry: &Client<'_>, rule: &LimitRule, column: us
     } else {
         (request.pool().number(counter.count), request.pool().number(counter.remaining(rule.seconds, now)))
     };
-    request.set_variable(&names.counter, count);
-    request.set_variable(&names.remaining, remaining);
-    request.set_variable(&names.index, names.event.as_ptr());
-    rule.judge(counter, request.variable(c"QS_Cond"), now)
+    // Nobody else sets them on a new request.
+    request.add_variable(&names.counter, count);
+    request.add_variable(&names.remaining, remaining);
+    rule.judge(counter, asked.variables.get(asked.runtime.names.condition), now)
 }
 
 /// Whether the configuration has anything to do here.

@@ -11,6 +11,7 @@ use qos_core::admission;
 use qos_core::client::{Blocked, Counter, Statistics, low, message};
 use qos_core::message::Mark;
 use qos_core::repeat::{Line, line, remainder};
+use qos_shm::CountKey;
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::Ordering;
 
@@ -85,12 +86,13 @@ fn text<const N: usize>(value: &str) -> [u8; N] {
     text
 }
 
-/// Looks the client up, for the rules about it and for what its requests show. `connections`: all, this one included.
-pub fn look_up(runtime: &Runtime, address: Address, connections: u32) -> (Known, admission::Client) {
+/// Looks the client up, for the rules about it and for what its requests show. `counted`: the domain and the key by which its
+/// connections are counted; `connections`: all, this one included.
+pub fn look_up(runtime: &Runtime, address: Address, counted: (u64, CountKey), connections: u32) -> (Known, admission::Client) {
     let (mut known, mut client) = (Known::default(), admission::Client::default());
     if let Some(store) = &runtime.clients {
         let now = now();
-        if let Some(entry) = store.entry(&runtime.region, runtime.client(address), now) {
+        if let Some(entry) = store.entry_of(&runtime.region, runtime.client(address), counted, now) {
             known.entry = Some(entry.id());
             let marks = entry.marks(now);
             known.vip = marks.vip;

@@ -5,6 +5,7 @@ use crate::config::{Derived, ServerRecord};
 use crate::httpd::guard::guard;
 use crate::httpd::pool::Pool;
 use crate::httpd::{ffi, log, process_exists, retained, server};
+use crate::names::Names;
 use crate::runtime::{LogPipe, Runtime, publish, retract};
 use qos_core::capacity::{Mpm, computed};
 use qos_core::config::ServerConfig;
@@ -72,6 +73,7 @@ pub unsafe extern "C" fn post_config(
             threaded: server::mpm(ffi::AP_MPMQ_IS_THREADED) != 0,
             all: region.key(ALL, &[0; 16]),
             is_async: mpm.async_factor.is_some(),
+            names: Names::new(&config.client),
             rules: config.client.clone(),
             clients,
             geo: config.geo.clone(),

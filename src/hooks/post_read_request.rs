@@ -94,7 +94,7 @@ fn inherit(request: Request<'_>, outer: Request<'_>) {
     let Some(runtime) = runtime() else { return };
     for rule in &runtime.rules.limits {
         let names = &rule.names;
-        for name in [&names.event, &names.counter, &names.remaining, &names.seen, &names.index] {
+        for name in [&names.event, &names.counter, &names.remaining, &names.seen] {
             request.take_variable(name, outer);
         }
     }
@@ -152,7 +152,7 @@ fn announce(request: Request<'_>, connection: Connection<'_>, record: &Connectio
     let all = runtime.region.count(runtime.all);
     let mut judged = admission::Client::default();
     if feature::any(feature::CLIENTS | feature::COUNTRIES) {
-        let (known, verdicts) = connecting::look_up(runtime, client, all);
+        let (known, verdicts) = connecting::look_up(runtime, client, (derived.domain, key), all);
         judged = verdicts;
         let _ = record.known.set(known);
     }

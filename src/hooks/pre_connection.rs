@@ -5,7 +5,7 @@ use crate::config::ServerRecord;
 use crate::filters;
 use crate::httpd::connection::Connection;
 use crate::httpd::guard::guard;
-use crate::httpd::{clock, ffi, log, socket};
+use crate::httpd::{clock, decimal, ffi, log, socket};
 use crate::runtime::{ConnectionRecord, Runtime, Watched, announced, child, feature, flag, runtime};
 use once_cell::sync::OnceCell;
 use qos_core::address::Address;
@@ -96,7 +96,7 @@ fn admit(connection: Connection<'_>, fd: Option<i32>, runtime: &'static Runtime)
     publish_counts(connection, record, &counts, server.config.per_ip.is_some());
     let mut client = admission::Client::default();
     if !awaited && feature::any(feature::CLIENTS | feature::COUNTRIES) {
-        let (known, judged) = connecting::look_up(runtime, peer, counts.all);
+        let (known, judged) = connecting::look_up(runtime, peer, (derived.domain, address_key), counts.all);
         client = judged;
         let known = record.known.get_or_init(|| known);
         connecting::publish(connection, known);
@@ -159,10 +159,11 @@ fn publish_counts(connection: Connection<'_>, record: &mut ConnectionRecord, cou
 
 /// `QS_IPConn`; -1 where the address could not be counted. Called once for a connection, by the thread that counts its address.
 pub fn publish_address_count(connection: Connection<'_>, record: &ConnectionRecord, count: Option<u32>) {
-    let text = count.map_or("-1\0".to_owned(), |count| format!("{count}\0"));
+    let mut digits = [0u8; 10];
+    let text = count.map_or(&b"-1"[..], |count| decimal(u64::from(count), &mut digits));
     let place = record.address_text.get();
-    // SAFETY: written by one thread, before the pointer is published; ten digits and the NUL fit.
-    unsafe { (*place).iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from) };
+    // SAFETY: written by one thread, before the pointer is published; ten digits and the NUL, which is there already, fit.
+    unsafe { (*place).iter_mut().zip(text).for_each(|(to, from)| *to = *from) };
     record.address_connections.store(place.cast(), Ordering::Release);
     // The table of notes belongs to the connection's own thread.
     if !connection.is_stream() {

@@ -22,6 +22,8 @@ pub struct RequestState {
     pub body_too_large: bool,
     /// Its client, once a rule has asked.
     pub client: Option<RequestClient>,
+    /// Variables as rules left them, where nothing but a further one can change what is counted at the end.
+    pub settled: Option<[usize; 4]>,
     /// Its counts and places in queues.
     pub slot: Option<RequestId>,
 }
@@ -57,7 +59,8 @@ impl RequestState {
 
     /// Makes the state of an initial request.
     pub fn begin(request: Request<'_>) {
-        let state = RequestState { letters: Letters::NONE, open: true, body_bytes: 0, body_limit: 0, body_too_large: false, client: None, slot: None };
+        let state =
+            RequestState { letters: Letters::NONE, open: true, body_bytes: 0, body_limit: 0, body_too_large: false, client: None, settled: None, slot: None };
         request.set_state(request.pool().place(state).cast());
     }
 }

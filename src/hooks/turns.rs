@@ -28,7 +28,6 @@ mod place {
 /// `QS_ClientSerialize`, for requests with the variable `QS_Serialize`.
 pub fn of_client(request: Request<'_>, record: &ConnectionRecord, state: &mut RequestState, runtime: &Runtime, child: &ChildState) -> Option<c_int> {
     let rule = runtime.rules.serialize?;
-    request.variable(c"QS_Serialize")?;
     let client = *state.client(request, record, runtime);
     let key = clients::key(runtime, domain::CLIENT_TURN, client.client);
     serialize(request, state, runtime, child, (place::CLIENT, key), rule, Serialized::Client(&client.text()))
@@ -37,7 +36,6 @@ pub fn of_client(request: Request<'_>, record: &ConnectionRecord, state: &mut Re
 /// `QS_SrvSerialize`, for requests with the variable of that name.
 pub fn of_server(request: Request<'_>, state: &mut RequestState, runtime: &Runtime, child: &ChildState) -> Option<c_int> {
     let server = server_record(request).filter(|server| server.config.serialize == Some(true))?;
-    request.variable(c"QS_SrvSerialize")?;
     let rule = server.config.serialize_waits.unwrap_or(DEFAULT);
     serialize(request, state, runtime, child, (place::SERVER, server.derived()?.turn), rule, Serialized::Server)
 }

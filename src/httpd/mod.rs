@@ -14,6 +14,7 @@ pub mod retained;
 pub mod scoreboard;
 pub mod server;
 pub mod socket;
+pub mod variables;
 
 use std::ffi::{CStr, c_char};
 

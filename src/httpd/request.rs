@@ -187,6 +187,31 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// Names and values of all variables that are set; values are C strings of the request.
+    pub fn entries(self) -> impl Iterator<Item = (&'a [u8], *const c_char)> {
+        // SAFETY: the array of a table that lives as long as the request and does not change during the pass.
+        let entries = unsafe {
+            let array = ffi::apr_table_elts(self.get().subprocess_env);
+            let first = (*array).elts.cast::<ffi::apr_table_entry_t>();
+            if first.is_null() { &[] } else { std::slice::from_raw_parts(first.cast_const(), usize::try_from((*array).nelts).unwrap_or(0)) }
+        };
+        // SAFETY: keys are C strings of the request.
+        entries.iter().filter_map(|entry| Some((unsafe { bytes(entry.key) }?, entry.val.cast_const())))
+    }
+
+    /// Tells whether variables were added or removed: another value then.
+    pub fn variables_mark(self) -> [usize; 4] {
+        // SAFETY: the array of a table that lives as long as the request.
+        unsafe {
+            let array = ffi::apr_table_elts(self.get().subprocess_env);
+            let (first, count) = ((*array).elts.cast::<ffi::apr_table_entry_t>(), usize::try_from((*array).nelts).unwrap_or(0));
+            match count.checked_sub(1) {
+                Some(last) if !first.is_null() => [self.get().subprocess_env as usize, count, (*first.add(last)).key as usize, (*first.add(last)).val as usize],
+                _ => [self.get().subprocess_env as usize, count, 0, 0],
+            }
+        }
+    }
+
     /// What the module keeps with the request.
     pub fn state(self) -> *mut c_void {
         // SAFETY: the vector belongs to the request.

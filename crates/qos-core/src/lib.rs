@@ -15,6 +15,7 @@ pub mod console;
 pub mod geo;
 pub mod letters;
 pub mod message;
+pub mod names;
 pub mod network;
 pub mod pattern;
 pub mod phase;

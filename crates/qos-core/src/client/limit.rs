@@ -20,8 +20,6 @@ pub struct Names {
     pub remaining: CString,
     /// Says that the event was counted for this request.
     pub seen: CString,
-    /// Published for the copy to internal redirects.
-    pub index: CString,
 }
 
 impl Names {
@@ -37,7 +35,6 @@ impl Names {
             counter: name(&[variable, b"_Counter"])?,
             remaining: name(&[variable, b"_Remaining"])?,
             seen: seen?,
-            index: name(&[b"QS_Limit_VAR_NAME_IDX", variable])?,
         })
     }
 }
@@ -139,10 +136,7 @@ mod tests {
     #[test]
     fn names() {
         let names = Names::new(b"Login").unwrap();
-        assert_eq!(
-            (names.seen.as_c_str(), names.counter.as_c_str(), names.index.as_c_str()),
-            (c"QS_Limit_seenLogin", c"Login_Counter", c"QS_Limit_VAR_NAME_IDXLogin")
-        );
+        assert_eq!((names.seen.as_c_str(), names.counter.as_c_str(), names.clear.as_c_str()), (c"QS_Limit_seenLogin", c"Login_Counter", c"Login_Clear"));
         assert_eq!(Names::new(b"QS_Limit").unwrap().seen.as_c_str(), c"QS_Limit_seen");
         assert!(Names::new(b"a\0b").is_none());
     }

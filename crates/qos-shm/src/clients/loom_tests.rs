@@ -1,25 +1,24 @@
 //! Two that insert into one bucket, in every order of their accesses.
 
-use super::rank::{Keep, WORTHS};
-use super::table::{Table, bucket_words};
+use super::rank::Keep;
+use super::table::{Shares, Table, WAYS, entry_words};
 use crate::sync::AtomicU64;
 use loom::sync::Arc;
 
 struct Memory {
-    words: Vec<AtomicU64>,
-    used: Vec<AtomicU64>,
-    evicted: [AtomicU64; WORTHS],
+    tags: Vec<AtomicU64>,
+    entries: Vec<AtomicU64>,
+    shares: Shares,
 }
 
 impl Memory {
     fn new() -> Memory {
         let zeros = |n| (0..n).map(|_| AtomicU64::new(0)).collect::<Vec<_>>();
-        // The bit is set, so that it costs the model nothing.
-        Memory { words: zeros(bucket_words(0)), used: vec![AtomicU64::new(1)], evicted: Default::default() }
+        Memory { tags: zeros(WAYS), entries: zeros(2 * WAYS * entry_words(0)), shares: Shares::default() }
     }
 
     fn table(&self) -> Table<'_> {
-        Table::new(&self.words, &self.used, &self.evicted, 0)
+        Table::new(&self.tags, &self.entries, &self.shares, 0)
     }
 }
 

@@ -3,7 +3,8 @@
 
 use super::entry::{Client, ClientId, Gone};
 use super::rank::{Facts, Keep, WORTHS, Worth};
-use super::table::{IsOpen, Table, WAYS, bucket_words};
+use super::table::{IsOpen, Shares, Table, WAYS, entry_words};
+use super::words::MOST_LINKS;
 use crate::sync::{AtomicU64, Ordering::SeqCst};
 use qos_core::client::{Counter, Marks, Pace, Statistics};
 use std::fmt;
@@ -16,13 +17,13 @@ const VERSION: u64 = 1;
 /// Sections begin at multiples of this.
 const ALIGNMENT: usize = 64;
 /// The most entries, and the most limit variables.
-const MOST_ENTRIES: u32 = 1 << 28;
+const MOST_ENTRIES: u32 = 1 << 27;
 const MOST_VARIABLES: usize = 4096;
 
 /// How large a table is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientSizing {
-    /// Clients that are remembered: 1 to 2^28, rounded up to a multiple of [`WAYS`].
+    /// Clients that are remembered: 1 to 2^27, rounded up to a multiple of [`WAYS`].
     pub entries: u32,
     /// The limit variables, one column each, named by a hash of the name. At most 4096.
     pub variables: Vec<u64>,
@@ -76,31 +77,31 @@ struct Head {
     variables: u64,
     secret_check: u64,
     bytes: u64,
-    /// Entries given to another client, by the worth of the old one.
-    evicted: [AtomicU64; WORTHS],
+    shares: Shares,
     /// When a problem with the header that names clients was logged last (monotonic milliseconds), and how many were not.
     header_problem: [AtomicU64; 2],
 }
 
-/// Where the sections are, in bytes from the base: names, bits, words; and the size of all.
+/// Where the sections are, in bytes from the base: names, tags, entries; and the size of all.
 struct Plan {
     names: usize,
-    used: usize,
-    used_words: usize,
-    words: usize,
-    word_count: usize,
+    tags: usize,
+    slots: usize,
+    entries: usize,
+    entry_words: usize,
     bytes: usize,
 }
 
+/// Entries beyond the slots: each process that is killed just when it has taken an entry loses it.
+const SLACK: usize = 1024;
+
 impl Plan {
-    fn new(entries: usize, variables: usize) -> Self {
-        let buckets = entries.div_ceil(WAYS);
+    fn new(slots: usize, variables: usize) -> Self {
         let names = size_of::<Head>().next_multiple_of(ALIGNMENT);
-        let used = (names + variables * 8).next_multiple_of(ALIGNMENT);
-        let used_words = buckets.div_ceil(64);
-        let words = (used + used_words * 8).next_multiple_of(4096);
-        let word_count = buckets * bucket_words(variables);
-        Self { names, used, used_words, words, word_count, bytes: (words + word_count * 8).next_multiple_of(4096) }
+        let tags = (names + variables * 8).next_multiple_of(4096);
+        let entries = (tags + slots * 8).next_multiple_of(4096);
+        let entry_words = (slots + SLACK) * entry_words(variables);
+        Self { names, tags, slots, entries, entry_words, bytes: (entries + entry_words * 8).next_multiple_of(4096) }
     }
 }
 
@@ -109,8 +110,8 @@ impl Plan {
 pub struct ClientTable {
     head: NonNull<Head>,
     names: NonNull<[u64]>,
-    used: NonNull<[AtomicU64]>,
-    words: NonNull<[AtomicU64]>,
+    tags: NonNull<[AtomicU64]>,
+    entries: NonNull<[AtomicU64]>,
 }
 
 // SAFETY: the handle points to memory that lives until `unmap` (whose caller promises that no handle is used after), and everything
@@ -196,8 +197,8 @@ impl ClientTable {
             Self {
                 head,
                 names: NonNull::slice_from_raw_parts(base.add(plan.names).cast(), variables),
-                used: NonNull::slice_from_raw_parts(base.add(plan.used).cast(), plan.used_words),
-                words: NonNull::slice_from_raw_parts(base.add(plan.words).cast(), plan.word_count),
+                tags: NonNull::slice_from_raw_parts(base.add(plan.tags).cast(), plan.slots),
+                entries: NonNull::slice_from_raw_parts(base.add(plan.entries).cast(), plan.entry_words),
             }
         }
     }
@@ -250,17 +251,26 @@ impl ClientTable {
             && sorted(self.variables()) == sorted(&sizing.variables)
     }
 
-    /// Clients that are remembered now. Looks at one word per slot that was ever used: for displays, not for requests.
+    /// Clients that are remembered now. Looks at one word per slot: for displays, not for requests.
     #[must_use]
     pub fn used(&self) -> usize {
         let table = self.table();
-        table.used_slots(0).filter(|slot| table.at(*slot).is_some()).count()
+        (0..table.slots()).filter(|slot| table.at(*slot).is_some()).count()
+    }
+
+    /// Lets this process have the pages of the tags, so that no connection has to wait for the first use of one. Called at the start of a child;
+    /// without effect before Linux 5.14.
+    pub fn populate(&self) {
+        const POPULATE_WRITE: libc::c_int = 23;
+        let (first, length) = (self.tags.cast::<libc::c_void>(), self.tags.len() * 8);
+        // SAFETY: a page-aligned part of the mapping; the call changes no content.
+        unsafe { libc::madvise(first.as_ptr(), length, POPULATE_WRITE) };
     }
 
     /// Entries that were given to another client since the server started, by the [`Worth`] that the old one had.
     #[must_use]
     pub fn evicted(&self) -> [u64; WORTHS] {
-        self.head().evicted.each_ref().map(|counter| counter.load(Relaxed))
+        self.head().shares.evicted.each_ref().map(|counter| counter.load(Relaxed))
     }
 
     /// When a problem with the header that names clients was logged last (monotonic milliseconds, 0: never), and how many were not logged since.
@@ -290,7 +300,7 @@ impl ClientTable {
     /// The clients from a position on, with their positions. Those that come and go meanwhile may or may not be among them.
     pub fn iter(&self, first: usize) -> impl Iterator<Item = (usize, Client<'_>)> {
         let table = self.table();
-        table.used_slots(first).filter_map(move |slot| Some((slot, table.at(slot)?)))
+        (first..table.slots()).filter_map(move |slot| Some((slot, table.at(slot)?)))
     }
 
     /// Takes over the clients of another table, limit counters by the names of their variables. Where the new one is smaller, the
@@ -309,7 +319,7 @@ impl ClientTable {
             if placed { resumed.moved += 1 } else { resumed.dropped += 1 }
         }
         // The evictions of this move are the drops that the caller reports.
-        for (counter, before) in self.head().evicted.iter().zip(old.evicted()) {
+        for (counter, before) in self.head().shares.evicted.iter().zip(old.evicted()) {
             counter.store(before, SeqCst);
         }
         resumed
@@ -317,8 +327,8 @@ impl ClientTable {
 
     fn table(&self) -> Table<'_> {
         // SAFETY: that many atomics in the mapping, which outlives this handle; any value is valid.
-        let (words, used) = unsafe { (self.words.as_ref(), self.used.as_ref()) };
-        Table::new(words, used, &self.head().evicted, self.names.len())
+        let (tags, entries) = unsafe { (self.tags.as_ref(), self.entries.as_ref()) };
+        Table::new(tags, entries, &self.head().shares, self.names.len())
     }
 
     fn head(&self) -> &Head {
@@ -378,3 +388,5 @@ impl Copied {
         Ok(())
     }
 }
+
+const _: () = assert!((MOST_ENTRIES as u64 + SLACK as u64) < MOST_LINKS);

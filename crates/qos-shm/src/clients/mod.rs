@@ -7,7 +7,8 @@
 //!
 //! A keyed hash of the address selects a bucket of [`WAYS`] slots. Look-up, insertion and eviction touch this bucket only: a line of
 //! tags, then the one entry that is meant. A tag says who lives in a slot: a fingerprint of the hash, a *birth* that changes with each
-//! tenant, and whether the tenant is complete or only *claimed*. Every word of an entry that decides about a client carries the
+//! tenant, whether the tenant is complete or only *claimed*, and which entry the slot has. It gets its entry when it is used for the first time, one
+//! after the other: a large table takes memory only for the clients that are there, and a new client seldom needs a new page. Every word of an entry that decides about a client carries the
 //! low bits of the birth and is changed by compare-and-swap, so that what is meant for a former tenant changes nothing.
 //!
 //! An insertion is done by anybody who wants the same client:
@@ -31,7 +32,7 @@
 //!
 //! * A process that is stopped between two instructions while its slot is given away a multiple of 16 times, and the word then has
 //!   the value it had, changes it. Statistics (`qos_core::client::Statistics`) carry no birth.
-//! * Two clients of one bucket with the same 47 bits of the hash that are inserted at the same instant share an entry.
+//! * A process that is killed between taking an entry and giving it to a slot loses it; there are 1024 more than slots.
 //! * Buckets are not filled evenly: of as many clients as there are slots, one in seven finds its bucket full and drives out
 //!   the one that is worth least.
 

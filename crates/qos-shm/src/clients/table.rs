@@ -14,58 +14,87 @@ pub const WAYS: usize = if cfg!(loom) { 2 } else { 8 };
 /// Attempts of an insertion. Each failure is another one's success in the same bucket, so this is never reached.
 const ATTEMPTS: usize = 1000;
 
-/// Words of a bucket with that many limit variables.
-pub(super) const fn bucket_words(variables: usize) -> usize {
-    WAYS * (1 + FIXED + variables)
+/// Words of an entry with that many limit variables.
+pub(super) const fn entry_words(variables: usize) -> usize {
+    FIXED + variables
 }
 
-/// The table over its words: buckets of [`WAYS`] tags and then [`WAYS`] entries, and one bit per bucket that says whether it was ever used.
+/// Entries that wait for a slot, besides those that were never given out.
+pub(super) const SPARES: usize = 16;
+
+/// Who has which entry: words that all share.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(super) struct Shares {
+    /// Entries given to another client, by the worth of the old one.
+    pub evicted: [AtomicU64; WORTHS],
+    /// How many entries were given out.
+    pub given: AtomicU64,
+    /// Number + 1 of entries that were given out and not used, as another process was faster.
+    pub spares: [AtomicU64; SPARES],
+}
+
+/// The table over its words: buckets of [`WAYS`] tags; entries, which slots get one after the other when they are used for the first
+/// time, so that a large table takes memory only for those who are there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Table<'a> {
-    words: &'a [AtomicU64],
-    used: &'a [AtomicU64],
-    evicted: &'a [AtomicU64; WORTHS],
+    tags: &'a [AtomicU64],
+    entries: &'a [AtomicU64],
+    shares: &'a Shares,
     variables: usize,
-    buckets: usize,
 }
 
 /// Whether an address has open connections (or requests that count for it).
 pub type IsOpen<'b> = &'b mut dyn FnMut(&[u8; 16]) -> bool;
 
 impl<'a> Table<'a> {
-    pub fn new(words: &'a [AtomicU64], used: &'a [AtomicU64], evicted: &'a [AtomicU64; WORTHS], variables: usize) -> Self {
-        Self { words, used, evicted, variables, buckets: words.len() / bucket_words(variables) }
+    /// Over memory that was zero once; there are at least as many entries as tags.
+    pub fn new(tags: &'a [AtomicU64], entries: &'a [AtomicU64], shares: &'a Shares, variables: usize) -> Self {
+        Self { tags, entries, shares, variables }
     }
 
     pub fn slots(&self) -> usize {
-        self.buckets * WAYS
+        self.tags.len()
     }
 
     /// Bits 32 and up choose the bucket.
     fn bucket_of(&self, hash: u64) -> usize {
-        ((u128::from(hash >> 32) * self.buckets as u128) >> 32) as usize
-    }
-
-    fn slot(&self, slot: usize) -> Option<(&'a AtomicU64, &'a [AtomicU64])> {
-        let (bucket, way) = (slot / WAYS, slot % WAYS);
-        let base = bucket * bucket_words(self.variables);
-        let cell = self.words.get(base + way)?;
-        let length = FIXED + self.variables;
-        let begin = base + WAYS + way * length;
-        Some((cell, self.words.get(begin..begin + length)?))
+        (((hash >> 32) * (self.tags.len() / WAYS) as u64) >> 32) as usize
     }
 
     fn client(&self, slot: usize, tag: Tag) -> Option<Client<'a>> {
-        let (cell, words) = self.slot(slot)?;
-        Some(Client { cell, tag, words, slot: u32::try_from(slot).ok()? })
+        let length = entry_words(self.variables);
+        let begin = tag.entry()? * length;
+        Some(Client { cell: self.tags.get(slot)?, tag, words: self.entries.get(begin..begin + length)?, slot: u32::try_from(slot).ok()? })
     }
 
     fn tag(&self, slot: usize) -> Tag {
-        self.slot(slot).map_or(Tag(0), |(cell, _)| Tag(cell.load(SeqCst)))
+        self.tags.get(slot).map_or(Tag(0), |cell| Tag(cell.load(SeqCst)))
     }
 
     fn replace(&self, slot: usize, old: Tag, new: Tag) -> bool {
-        self.slot(slot).is_some_and(|(cell, _)| cell.compare_exchange(old.0, new.0, SeqCst, SeqCst).is_ok())
+        self.tags.get(slot).is_some_and(|cell| cell.compare_exchange(old.0, new.0, SeqCst, SeqCst).is_ok())
+    }
+
+    /// An entry that no slot has. `None`: all are given out.
+    fn take_entry(&self) -> Option<usize> {
+        for spare in &self.shares.spares {
+            let link = spare.load(SeqCst);
+            if link != 0 && spare.compare_exchange(link, 0, SeqCst, SeqCst).is_ok() {
+                return usize::try_from(link - 1).ok();
+            }
+        }
+        let most = (self.entries.len() / entry_words(self.variables)) as u64;
+        if self.shares.given.load(SeqCst) >= most {
+            return None;
+        }
+        usize::try_from(self.shares.given.fetch_add(1, SeqCst)).ok().filter(|entry| (*entry as u64) < most)
+    }
+
+    /// It was not needed after all.
+    fn put_entry(&self, entry: usize) {
+        let link = entry as u64 + 1;
+        let _ = self.shares.spares.iter().any(|spare| spare.load(SeqCst) == 0 && spare.compare_exchange(0, link, SeqCst, SeqCst).is_ok());
     }
 
     fn ways(&self, hash: u64) -> std::ops::Range<usize> {
@@ -92,8 +121,8 @@ impl<'a> Table<'a> {
     /// The entry of an address.
     pub fn find(&self, address: &[u8; 16], hash: u64) -> Option<Client<'a>> {
         let fingerprint = Tag::fingerprint_of(hash);
-        self.ways(hash).find_map(|slot| {
-            let (cell, _) = self.slot(slot)?;
+        let ways = self.ways(hash);
+        ways.clone().zip(self.tags.get(ways)?).find_map(|(slot, cell)| {
             let tag = Tag(cell.load(Acquire));
             if tag.fingerprint() == fingerprint && !tag.is_claimed() { self.live(slot, tag, address) } else { None }
         })
@@ -147,30 +176,43 @@ impl<'a> Table<'a> {
                 return None;
             }
         }
-        self.replace(slot, tag, tag.live()).then_some(Client { tag: tag.live(), ..client })
+        // Of two clients with the same fingerprint that were inserted here at the same instant only one has the entry.
+        (self.replace(slot, tag, tag.live()) && client.address() == *address).then_some(Client { tag: tag.live(), ..client })
     }
 
     /// Takes a slot of the bucket: an empty one, or that of the client who is worth least.
     fn claim(&self, hash: u64, now: u32, keep: &Keep, is_open: IsOpen<'_>) -> Option<(usize, Tag)> {
-        self.note_used(hash);
         let (slot, old, worth) = self.victim(hash, now, keep, is_open)?;
         let claimed = old.claim(Tag::fingerprint_of(hash));
+        let claimed = match old.entry() {
+            Some(_) => claimed,
+            None => claimed.linked(self.take_entry()?),
+        };
         if !self.replace(slot, old, claimed) {
+            if let (None, Some(entry)) = (old.entry(), claimed.entry()) {
+                self.put_entry(entry);
+            }
             return None;
         }
         if let (Some(worth), true) = (worth, old.is_live()) {
-            if let Some(counter) = self.evicted.get(worth as usize) {
+            if let Some(counter) = self.shares.evicted.get(worth as usize) {
                 counter.fetch_add(1, Relaxed);
             }
         }
         Some((slot, claimed))
     }
 
+    fn is_given_out(&self) -> bool {
+        self.shares.given.load(Relaxed) >= (self.entries.len() / entry_words(self.variables)) as u64
+            && self.shares.spares.iter().all(|spare| spare.load(Relaxed) == 0)
+    }
+
     fn victim(&self, hash: u64, now: u32, keep: &Keep, is_open: IsOpen<'_>) -> Option<(usize, Tag, Option<Worth>)> {
         let mut ranked = [(Worth::Protected, u32::MAX, usize::MAX, Tag(0)); WAYS];
         for (place, slot) in ranked.iter_mut().zip(self.ways(hash)) {
             let tag = self.tag(slot);
-            if tag.fingerprint() == 0 {
+            // Where no entry is left for a slot that was never used, those that have one serve.
+            if tag.fingerprint() == 0 && (tag.entry().is_some() || !self.is_given_out()) {
                 return Some((slot, tag, None));
             }
             if let Some(client) = self.client(slot, tag) {
@@ -179,7 +221,7 @@ impl<'a> Table<'a> {
         }
         ranked.sort_unstable_by_key(|(worth, seen, ..)| (*worth, *seen));
         let open = |(worth, _, slot, tag): &&(Worth, u32, usize, Tag)| {
-            *worth < Worth::Protected && !(tag.is_live() && self.client(*slot, *tag).is_some_and(|client| is_open(&client.address())))
+            *slot != usize::MAX && *worth < Worth::Protected && !(tag.is_live() && self.client(*slot, *tag).is_some_and(|client| is_open(&client.address())))
         };
         let (worth, _, slot, tag) = match ranked.iter().find(open) {
             Some(idle) => *idle,
@@ -194,32 +236,6 @@ impl<'a> Table<'a> {
     /// Whether an entry of that worth, seen at that time, would find no place without driving out a better one.
     pub fn is_outranked(&self, hash: u64, rank: (Worth, u32), now: u32, keep: &Keep) -> bool {
         self.ways(hash).all(|slot| self.at(slot).is_some_and(|client| (worth(&client, keep, now), client.seen(now)) > rank))
-    }
-
-    fn note_used(&self, hash: u64) {
-        let bucket = self.bucket_of(hash);
-        if let Some(word) = self.used.get(bucket / 64) {
-            let bit = 1 << (bucket % 64);
-            if word.load(Relaxed) & bit == 0 {
-                word.fetch_or(bit, SeqCst);
-            }
-        }
-    }
-
-    /// The slots of buckets that were ever used, from `first` on.
-    pub fn used_slots(self, first: usize) -> impl Iterator<Item = usize> + use<'a> {
-        let (used, slots) = (self.used, self.slots());
-        (first / WAYS / 64..used.len())
-            .flat_map(move |index| {
-                let word = used.get(index).map_or(0, |word| word.load(Acquire));
-                let bits = if word == 0 { 0..0 } else { 0..64 };
-                bits.filter(move |bit| word >> bit & 1 == 1).flat_map(move |bit| {
-                    let base = (index * 64 + bit) * WAYS;
-                    base..base + WAYS
-                })
-            })
-            .skip_while(move |slot| *slot < first)
-            .take_while(move |slot| *slot < slots)
     }
 }
 

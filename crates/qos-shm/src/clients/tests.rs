@@ -1,6 +1,6 @@
 //! The table against a simple map; killed and interrupted at every step.
 
-use super::table::{Table, bucket_words};
+use super::table::{Shares, Table, entry_words};
 use super::*;
 use crate::sync::AtomicU64;
 use crate::sync::stepped::{interrupted, killed_after};
@@ -12,24 +12,28 @@ use std::rc::Rc;
 const NOW: u32 = 1_000_000;
 
 pub(super) struct Memory {
-    words: Vec<AtomicU64>,
-    used: Vec<AtomicU64>,
-    evicted: [AtomicU64; WORTHS],
+    tags: Vec<AtomicU64>,
+    entries: Vec<AtomicU64>,
+    shares: Shares,
     variables: usize,
 }
 
 impl Memory {
     pub fn new(buckets: usize, variables: usize) -> Memory {
+        Memory::with_slack(buckets, variables, 64)
+    }
+
+    fn with_slack(buckets: usize, variables: usize, slack: usize) -> Memory {
         let zeros = |n| (0..n).map(|_| AtomicU64::new(0)).collect::<Vec<_>>();
-        Memory { words: zeros(buckets * bucket_words(variables)), used: zeros(buckets.div_ceil(64)), evicted: Default::default(), variables }
+        Memory { tags: zeros(buckets * WAYS), entries: zeros((buckets * WAYS + slack) * entry_words(variables)), shares: Shares::default(), variables }
     }
 
     pub fn table(&self) -> Table<'_> {
-        Table::new(&self.words, &self.used, &self.evicted, self.variables)
+        Table::new(&self.tags, &self.entries, &self.shares, self.variables)
     }
 
     fn evictions(&self) -> u64 {
-        self.evicted.iter().map(|counter| counter.load(crate::sync::Ordering::SeqCst)).sum()
+        self.shares.evicted.iter().map(|counter| counter.load(crate::sync::Ordering::SeqCst)).sum()
     }
 }
 
@@ -92,7 +96,7 @@ fn a_new_client_has_nothing_and_is_found_again() {
     assert_eq!(again.marks(NOW + 9), Marks { vip: true, low_since: Some(NOW - 3), flags: 0xfd });
     assert_eq!(again.add_statistics(&Statistics { responses: [1, 2, 3, 4, 5], activity: 6 }).responses, [1, 2, 3, 4, 5]);
     assert_eq!(table.get(client.id()).map(|client| client.statistics().activity), Some(6));
-    assert_eq!(table.used_slots(0).filter_map(|slot| table.at(slot)).count(), 1);
+    assert_eq!((0..table.slots()).filter_map(|slot| table.at(slot)).count(), 1);
 }
 
 #[test]
@@ -125,11 +129,11 @@ fn the_least_worthy_and_oldest_goes_first_and_is_counted() {
     assert_eq!(next(7, None), [0, 1, 2, 3, 4]);
     assert_eq!(next(4, None), [0, 1, 2, 3]);
     assert_eq!(next(3, None), [0, 1, 2]);
-    let counts = memory.evicted.each_ref().map(|counter| counter.load(crate::sync::Ordering::SeqCst));
+    let counts = memory.shares.evicted.each_ref().map(|counter| counter.load(crate::sync::Ordering::SeqCst));
     assert_eq!(counts, [3, 1, 1, 0]);
     // Nothing else can go: the oldest protected one does.
     assert_eq!(next(0, None).len(), 2);
-    assert_eq!(memory.evicted[3].load(crate::sync::Ordering::SeqCst), 1);
+    assert_eq!(memory.shares.evicted[3].load(crate::sync::Ordering::SeqCst), 1);
 }
 
 #[test]
@@ -196,7 +200,7 @@ proptest! {
             let client = find(&table, *c).unwrap();
             prop_assert_eq!((client.block(NOW).count, client.limit(0, NOW).count, client.marks(NOW).vip), (*block, *limit, *vip));
         }
-        prop_assert_eq!(table.used_slots(0).filter_map(|slot| table.at(slot)).count(), map.len());
+        prop_assert_eq!((0..table.slots()).filter_map(|slot| table.at(slot)).count(), map.len());
         prop_assert_eq!(memory.evictions(), 0);
     }
 
@@ -347,6 +351,23 @@ fn interrupted_at_every_step_of_an_insertion() {
             assert!(at > 20);
         }
     }
+}
+
+/// Entries that killed processes took with them are missing; those that slots have go on serving.
+#[test]
+fn without_a_free_entry_those_that_are_there_serve() {
+    let memory: &'static Memory = Box::leak(Box::new(Memory::with_slack(1, 1, 0)));
+    let table = memory.table();
+    let all = of_one_bucket(&table).take(4 * WAYS).collect::<Vec<_>>();
+    let lost = (0..200).filter(|step| killed_after(*step, || insert(&table, all[0], NOW)).is_none()).count();
+    assert!(lost > 0);
+    for (age, n) in all[1..].iter().enumerate() {
+        insert(&table, *n, NOW + age as u32).change_block(NOW, add(1, NOW)).unwrap();
+        assert_eq!(find(&table, *n).unwrap().block(NOW).count, 1);
+    }
+    let here = all.iter().filter(|n| find(&table, **n).is_some()).count();
+    assert!((WAYS / 2..=WAYS).contains(&here), "{here}");
+    check(&table, &all);
 }
 
 #[test]

@@ -11,20 +11,39 @@ const BIRTH_BITS: u32 = 16;
 const BIRTH_MASK: u64 = (1 << BIRTH_BITS) - 1;
 const CLAIMED: u64 = 1 << BIRTH_BITS;
 const FINGERPRINT_SHIFT: u32 = BIRTH_BITS + 1;
+const FINGERPRINT_BITS: u32 = 19;
+const FINGERPRINT_MASK: u64 = (1 << FINGERPRINT_BITS) - 1;
+const LINK_SHIFT: u32 = FINGERPRINT_SHIFT + FINGERPRINT_BITS;
+/// How many entries a tag can name.
+pub(super) const MOST_LINKS: u64 = (1 << (64 - LINK_SHIFT)) - 2;
 
-/// Who lives in a slot: `fingerprint:47 | claimed:1 | birth:16`. Fingerprint 0: nobody.
+/// Who lives in a slot: `link:28 | fingerprint:19 | claimed:1 | birth:16`. Fingerprint 0: nobody. The link is the number of the
+/// slot's entry + 1; 0 until the slot is used for the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tag(pub u64);
 
 impl Tag {
-    /// The 47 bits of a hash that are kept; never 0.
+    /// The 19 bits of a hash that are kept; never 0.
     pub const fn fingerprint_of(hash: u64) -> u64 {
-        let bits = hash & ((1 << (64 - FINGERPRINT_SHIFT)) - 1);
+        let bits = hash & FINGERPRINT_MASK;
         if bits == 0 { 1 } else { bits }
     }
 
     pub const fn fingerprint(self) -> u64 {
-        self.0 >> FINGERPRINT_SHIFT
+        (self.0 >> FINGERPRINT_SHIFT) & FINGERPRINT_MASK
+    }
+
+    /// The number of the entry.
+    pub const fn entry(self) -> Option<usize> {
+        match self.0 >> LINK_SHIFT {
+            0 => None,
+            link => Some(link as usize - 1),
+        }
+    }
+
+    /// With an entry.
+    pub const fn linked(self, entry: usize) -> Self {
+        Self((self.0 & ((1 << LINK_SHIFT) - 1)) | ((entry as u64 + 1) << LINK_SHIFT))
     }
 
     pub const fn is_claimed(self) -> bool {
@@ -38,7 +57,7 @@ impl Tag {
 
     /// The claim that follows this tag.
     pub const fn claim(self, fingerprint: u64) -> Self {
-        Self((fingerprint << FINGERPRINT_SHIFT) | CLAIMED | (self.0.wrapping_add(1) & BIRTH_MASK))
+        Self((self.0 >> LINK_SHIFT << LINK_SHIFT) | (fingerprint << FINGERPRINT_SHIFT) | CLAIMED | (self.0.wrapping_add(1) & BIRTH_MASK))
     }
 
     /// The claim is complete.
@@ -46,9 +65,9 @@ impl Tag {
         Self(self.0 & !CLAIMED)
     }
 
-    /// Nobody, with the same birth.
+    /// Nobody, with the same birth and entry.
     pub const fn vacant(self) -> Self {
-        Self(self.0 & BIRTH_MASK)
+        Self((self.0 >> LINK_SHIFT << LINK_SHIFT) | (self.0 & BIRTH_MASK))
     }
 
     /// What the words of this tenant carry.
@@ -123,13 +142,14 @@ mod tests {
     #[test]
     fn a_tag_tells_vacant_claimed_and_live() {
         let vacant = Tag(0xffff);
-        assert!(!vacant.is_live() && !vacant.is_claimed());
-        let claim = vacant.claim(Tag::fingerprint_of(u64::MAX));
+        assert!(!vacant.is_live() && !vacant.is_claimed() && vacant.entry().is_none());
+        let claim = vacant.linked(77).claim(Tag::fingerprint_of(u64::MAX));
         assert!(claim.is_claimed() && !claim.is_live());
-        assert_eq!((claim.fingerprint(), claim.nibble(), claim.0 & BIRTH_MASK), ((1 << 47) - 1, 0, 0));
+        assert_eq!((claim.fingerprint(), claim.nibble(), claim.0 & BIRTH_MASK, claim.entry()), ((1 << 19) - 1, 0, 0, Some(77)));
         assert!(claim.live().is_live());
-        assert_eq!(claim.live().vacant(), Tag(0));
-        assert_ne!(Tag::fingerprint_of(1 << 47), 0);
+        assert_eq!((claim.live().vacant(), claim.vacant().claim(5).entry()), (Tag(0).linked(77), Some(77)));
+        assert_ne!(Tag::fingerprint_of(1 << 19), 0);
+        assert_eq!(Tag(0).linked(MOST_LINKS as usize).entry(), Some(MOST_LINKS as usize));
     }
 
     #[test]

@@ -11,8 +11,19 @@ use crate::table::{Bar, Cells, Table, grouped, median};
 use crate::usage;
 use crate::variant::{self, RUN_CONF};
 
-/// Source addresses of one round: as many as the configured `QS_ClientEntries`.
+/// Source addresses of one round.
 const ADDRESSES: u32 = 100_000;
+
+/// What a measurement differs in.
+pub struct Plan<'a> {
+    pub title: String,
+    pub config: &'a str,
+    /// Connections of a round, full and quick.
+    pub total: (u32, u32),
+    /// The original gets only one in so many, where it takes seconds for each.
+    pub original_share: u32,
+    pub rounds: (usize, usize),
+}
 
 /// Slices of a round.
 const SLICES: u32 = 5;
@@ -50,20 +61,30 @@ impl Round {
 }
 
 pub fn measure(options: &Options) {
-    let (rounds, total) = options.pick((5, ADDRESSES), (3, 20_000));
-    let servers: Vec<(Module, Server)> = options.modules.iter().map(|m| (*m, server(*m))).collect();
+    let total = options.pick(ADDRESSES, 20_000);
+    let title = format!("Connections from {} different addresses, packaging/run.conf, event", grouped(f64::from(total), 0));
+    compare(options, &Plan { title, config: RUN_CONF, total: (ADDRESSES, 20_000), original_share: 1, rounds: (5, 3) });
+}
+
+/// Lets the variants serve connections from addresses that are all new, and prints what came of it.
+pub fn compare(options: &Options, plan: &Plan<'_>) {
+    let (rounds, total) = (options.pick(plan.rounds.0, plan.rounds.1), options.pick(plan.total.0, plan.total.1));
+    let servers: Vec<(Module, Server)> = options.modules.iter().map(|m| (*m, server(*m, plan.config))).collect();
     let mut seen: Vec<(Module, Vec<Round>)> = options.modules.iter().map(|m| (*m, Vec::new())).collect();
     let mut first = Ipv4Addr::new(127, 16, 0, 1);
-    for (_, server) in &servers {
-        Load { addr: server.addr(), first, total: 2000, concurrent: 64 }.run();
+    for (module, server) in &servers {
+        let total = if *module == Module::Original { 2000 / plan.original_share } else { 2000 };
+        Load { addr: server.addr(), first, total, concurrent: 64 }.run();
     }
+    first = Ipv4Addr::from_bits(first.to_bits() + 2000);
     for round in 0..rounds {
         let mut sums: Vec<Round> = servers.iter().map(|_| Round::default()).collect();
         // In slices, in turn, beginning with another one each time: what disturbs the machine disturbs all.
         for slice in 0..SLICES {
             for k in 0..servers.len() {
                 let k = (k + round + slice as usize) % servers.len();
-                sums[k].add(&run(&servers[k].1, first.to_bits() + slice * (total / SLICES), total / SLICES));
+                let share = if servers[k].0 == Module::Original { plan.original_share } else { 1 };
+                sums[k].add(&run(&servers[k].1, first.to_bits() + slice * (total / SLICES), total / SLICES / share));
             }
         }
         for ((_, rounds), sum) in seen.iter_mut().zip(sums) {
@@ -71,11 +92,11 @@ pub fn measure(options: &Options) {
         }
         first = Ipv4Addr::from_bits(first.to_bits() + total);
     }
-    print(&seen, total);
+    print(&seen, &plan.title);
 }
 
-fn server(module: Module) -> Server {
-    Server::builder().module(module).mpm(Mpm::Event).workers(256).processes(4).log_level("warn").config(RUN_CONF).start()
+pub fn server(module: Module, config: &str) -> Server {
+    Server::builder().module(module).mpm(Mpm::Event).workers(256).processes(4).log_level("warn").config(config).start()
 }
 
 fn run(server: &Server, first: u32, total: u32) -> Round {
@@ -87,12 +108,9 @@ fn run(server: &Server, first: u32, total: u32) -> Round {
     Round { served, server: server_after.saturating_sub(server_before), client: client_after.saturating_sub(client_before) }
 }
 
-fn print(seen: &[(Module, Vec<Round>)], total: u32) {
+fn print(seen: &[(Module, Vec<Round>)], title: &str) {
     let rounds = seen.first().map_or(0, |(_, r)| r.len());
-    let title = format!(
-        "Connections from {} different addresses, packaging/run.conf, event (medians of {rounds} rounds; ratios are medians of the rounds' ratios)",
-        grouped(f64::from(total), 0)
-    );
+    let title = format!("{title} (medians of {rounds} rounds; ratios are medians of the rounds' ratios)");
     let mut table = Table::of_variants(&title, "");
     let mut row = |what: &str, figure: &dyn Fn(&Round) -> f64, digits, bar| {
         let cells: Cells = seen.iter().map(|(module, rounds)| (*module, median(rounds.iter().map(figure).collect()))).collect();

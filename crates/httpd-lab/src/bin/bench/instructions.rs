@@ -8,6 +8,7 @@ use std::time::Duration;
 use httpd_lab::{Module, Mpm, RawClient, Server};
 
 use crate::callgrind::{Counted, Function, count};
+use crate::clients;
 use crate::options::Options;
 use crate::table::{Bar, Cells, Table, grouped};
 use crate::variant::{self, RUN_CONF};
@@ -29,19 +30,26 @@ const KINDS: [(Extra, &str, Option<Bar>); 3] = [
 ];
 
 pub fn measure(options: &Options) {
+    compare(options, "packaging/run.conf", RUN_CONF);
+    // What client limits cost in instructions; their bar is in requests per second.
+    compare(options, "packaging/run.conf with a block rule and four limit variables", &clients::limits(100_000));
+}
+
+fn compare(options: &Options, name: &str, config: &str) {
     let n = options.pick(1000, 200);
     let mut counted: Vec<(Module, Vec<Counted>)> = Vec::new();
     for module in &options.modules {
-        let server = server(*module);
+        let server = server(*module, config);
         let run = |extra| count(&server, options.profile, |addr| visit(addr, n, extra));
         let runs = [Extra::Nothing].into_iter().chain(KINDS.map(|k| k.0)).map(run).collect();
         counted.push((*module, runs));
     }
-    let mut table = Table::of_variants(&format!("Instructions, packaging/run.conf, prefork in one process ({n} of each)"), "per");
+    let mut table = Table::of_variants(&format!("Instructions, {name}, prefork in one process ({n} of each)"), "per");
     for (k, (_, name, bar)) in KINDS.iter().enumerate() {
+        let bar = bar.as_ref().filter(|_| config == RUN_CONF);
         let per = |runs: &[Counted]| (runs[k + 1].total as f64 - runs[0].total as f64) / f64::from(n);
         let cells: Cells = counted.iter().map(|(module, runs)| (*module, per(runs))).collect();
-        table.compare(name, &cells, 0, *bar);
+        table.compare(name, &cells, 0, bar.copied());
     }
     table.print();
     if options.profile {
@@ -49,10 +57,10 @@ pub fn measure(options: &Options) {
     }
 }
 
-fn server(module: Module) -> Server {
+fn server(module: Module, config: &str) -> Server {
     let builder = Server::builder().module(module).mpm(Mpm::Prefork).workers(256).processes(1).log_level("warn");
     // All requests of a run on one connection.
-    builder.config(RUN_CONF).config("MaxKeepAliveRequests 0\nKeepAliveTimeout 60").start()
+    builder.config(config).config("MaxKeepAliveRequests 0\nKeepAliveTimeout 60").start()
 }
 
 fn visit(addr: SocketAddr, n: u32, extra: Extra) {

@@ -6,6 +6,7 @@
 
 mod attacks;
 mod callgrind;
+mod clients;
 mod connections;
 mod innocents;
 mod instructions;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         match section {
             Section::Instructions => instructions::measure(&options),
             Section::Connections => connections::measure(&options),
+            Section::Clients => clients::measure(&options),
             Section::Attacks => attacks::measure(&options),
             Section::Watcher => watcher::measure(&options),
         }

@@ -5,10 +5,11 @@ use httpd_lab::{Module, Mpm};
 use crate::variant;
 
 pub const USAGE: &str = "\
-usage: bench [instructions|connections|attacks|watcher|all]... [--quick] [--profile] [--mpm NAME] [--attack NAME] [--only none|original|ours]...
+usage: bench [instructions|connections|clients|attacks|watcher|all]... [--quick] [--profile] [--mpm NAME] [--attack NAME] [--only none|original|ours]...
 
   instructions   instructions per request and per connection, counted by callgrind
   connections    connections per second and CPU time per connection, every client new
+  clients        the same with client limits and tables of 100,000 to 10,000,000 clients; keep-alive requests; memory
   attacks        200 slow connections against 64 workers: how long the service is away, and who is cut
   watcher        CPU time of the thread that watches 10,000 open connections
 
@@ -23,13 +24,19 @@ usage: bench [instructions|connections|attacks|watcher|all]... [--quick] [--prof
 pub enum Section {
     Instructions,
     Connections,
+    Clients,
     Attacks,
     Watcher,
 }
 
 impl Section {
-    const ALL: [(&'static str, Self); 4] =
-        [("instructions", Self::Instructions), ("connections", Self::Connections), ("attacks", Self::Attacks), ("watcher", Self::Watcher)];
+    const ALL: [(&'static str, Self); 5] = [
+        ("instructions", Self::Instructions),
+        ("connections", Self::Connections),
+        ("clients", Self::Clients),
+        ("attacks", Self::Attacks),
+        ("watcher", Self::Watcher),
+    ];
 }
 
 /// The command line.
