@@ -55,8 +55,8 @@
 //!
 //! * If the bucket of a key is full in the count table (see there), a request cannot be queued.
 //! * Tickets go round after 2^48 (nine years at a million per second).
-//! * A look that is stopped between two reads of a place for exactly 8192 stays of this place may see it in a queue that it has
-//!   left. The net takes care of that.
+//! * A look that is stopped between two reads of a place for exactly 8192 stays of this place may count it in a queue that it
+//!   has left: one too many in [`Turn::After`]. It is told to look again, as the place has left after the wake word was remembered.
 
 #[cfg(not(loom))]
 mod futex;
