@@ -12,8 +12,10 @@ const FUNCTIONS: &[&str] = &[
     "ap_add_output_filter_handle",
     "ap_add_version_component",
     "ap_check_cmd_context",
+    "ap_discard_request_body",
     "ap_find_linked_module",
     "ap_get_brigade",
+    "ap_get_client_block",
     "ap_get_module_config",
     "ap_hook_.*",
     "ap_mpm_query",
@@ -24,7 +26,11 @@ const FUNCTIONS: &[&str] = &[
     "ap_remove_output_filter",
     "ap_retained_data_create",
     "ap_retained_data_get",
+    "ap_rwrite",
+    "ap_set_content_type",
     "ap_set_module_config",
+    "ap_setup_client_block",
+    "ap_should_client_block",
     "ap_state_query",
     "apr_brigade_cleanup",
     "apr_palloc",
@@ -76,6 +82,10 @@ const VARIABLES: &[&str] = &[
     "AP_SQ_.*",
     "SERVER_.*",
     "AP_FTYPE_.*",
+    "AP_STATUS_.*",
+    "M_GET",
+    "M_POST",
+    "REQUEST_CHUNKED_DECHUNK",
 ];
 
 fn main() {

@@ -90,3 +90,8 @@ int qos_shim_table_entry(const apr_table_t *table, int n, const char **key, cons
     *value = entry->val;
     return 1;
 }
+
+void qos_shim_hook_status(int (*section)(request_rec *r, int flags))
+{
+    APR_OPTIONAL_HOOK(ap, status_hook, section, NULL, NULL, APR_HOOK_MIDDLE);
+}
