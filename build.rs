@@ -12,8 +12,10 @@ const FUNCTIONS: &[&str] = &[
     "ap_add_output_filter_handle",
     "ap_add_version_component",
     "ap_check_cmd_context",
+    "ap_discard_request_body",
     "ap_find_linked_module",
     "ap_get_brigade",
+    "ap_get_client_block",
     "ap_get_module_config",
     "ap_get_server_name",
     "ap_hook_.*",
@@ -28,7 +30,11 @@ const FUNCTIONS: &[&str] = &[
     "ap_open_piped_log",
     "ap_piped_log_write_fd",
     "ap_server_root_relative",
+    "ap_rwrite",
+    "ap_set_content_type",
     "ap_set_module_config",
+    "ap_setup_client_block",
+    "ap_should_client_block",
     "ap_state_query",
     "apr_brigade_cleanup",
     "apr_file_write",
@@ -88,6 +94,10 @@ const VARIABLES: &[&str] = &[
     "AP_SQ_.*",
     "SERVER_.*",
     "AP_FTYPE_.*",
+    "AP_STATUS_.*",
+    "M_GET",
+    "M_POST",
+    "REQUEST_CHUNKED_DECHUNK",
 ];
 
 fn main() {

@@ -10,6 +10,7 @@ pub mod guard;
 pub mod log;
 pub mod pool;
 pub mod request;
+pub mod response;
 pub mod retained;
 pub mod scoreboard;
 pub mod server;

@@ -98,6 +98,28 @@ impl<'a> Request<'a> {
         unsafe { bytes(self.get().handler) }
     }
 
+    /// The path of the request.
+    pub fn uri(self) -> &'a [u8] {
+        // SAFETY: a string of the request.
+        unsafe { bytes(self.get().uri) }.unwrap_or(b"/")
+    }
+
+    /// What stands behind the `?`.
+    pub fn query(self) -> &'a [u8] {
+        // SAFETY: a string of the request.
+        unsafe { bytes(self.get().args) }.unwrap_or_default()
+    }
+
+    /// Whether the response has a head only.
+    pub fn is_head(self) -> bool {
+        self.get().header_only != 0
+    }
+
+    /// The number of the method (`M_GET` also for HEAD).
+    pub fn method(self) -> u32 {
+        u32::try_from(self.get().method_number).unwrap_or(u32::MAX)
+    }
+
     /// The client's address in text as httpd and mod_remoteip know it.
     pub fn client(self) -> &'a [u8] {
         // SAFETY: a string of the request or its connection.
@@ -248,12 +270,6 @@ impl<'a> Request<'a> {
     /// Bytes of the response's body that were sent.
     pub fn bytes_sent(self) -> u64 {
         u64::try_from(self.get().bytes_sent).unwrap_or(0)
-    }
-
-    /// The path that was asked for.
-    pub fn uri(self) -> &'a [u8] {
-        // SAFETY: a string of the request.
-        unsafe { bytes(self.get().uri) }.unwrap_or_default()
     }
 
     /// The name of the request's server.

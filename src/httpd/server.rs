@@ -33,6 +33,15 @@ pub fn identity(server: *const ffi::server_rec) -> Vec<u8> {
     identity
 }
 
+/// The name of a server, and the port of its address (0 for a main server without one).
+pub fn host_and_port<'a>(server: *const ffi::server_rec) -> (Option<&'a [u8]>, u16) {
+    // SAFETY: a server of the configuration; its strings and addresses live as long.
+    unsafe {
+        let server = &*server;
+        (bytes(server.server_hostname), server.addrs.as_ref().map_or(0, |address| address.host_port))
+    }
+}
+
 /// Asks the MPM; 0 where it does not know.
 pub fn mpm(query: u32) -> u32 {
     let mut value: c_int = 0;

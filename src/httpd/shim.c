@@ -104,3 +104,8 @@ const char *qos_shim_ssl_variable(request_rec *r, const char *name)
 
     return lookup ? lookup(r->pool, r->server, r->connection, r, (char *)name) : NULL;
 }
+
+void qos_shim_hook_status(int (*section)(request_rec *r, int flags))
+{
+    APR_OPTIONAL_HOOK(ap, status_hook, section, NULL, NULL, APR_HOOK_MIDDLE);
+}

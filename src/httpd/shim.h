@@ -11,6 +11,7 @@
 #include "http_protocol.h"
 #include "http_request.h"
 #include "ap_mpm.h"
+#include "mod_status.h"
 #include "mpm_common.h"
 #include "scoreboard.h"
 #include "util_filter.h"
@@ -45,5 +46,8 @@ const char *qos_shim_ssl_variable(request_rec *r, const char *name);
 
 /* Name, value of the n-th entry of a table; 0 beyond its end. */
 int qos_shim_table_entry(const apr_table_t *table, int n, const char **key, const char **value);
+
+/* Adds a section to the reports of mod_status, where that is loaded. */
+void qos_shim_hook_status(int (*section)(request_rec *r, int flags));
 
 #endif

@@ -58,7 +58,7 @@ pub const DIRECTIVES: Family = &[
         name: c"QS_DisableHandler",
         scope: Scope::Server,
         arguments: &[required("On|Off")],
-        help: c"On: qos-viewer and qos-console are not available.",
+        help: c"On: qos-viewer, qos-console and qos-metrics are not available.",
         read: disable_handler,
     },
 ];

@@ -8,6 +8,3 @@ pub(super) mod server;
 
 pub use assets::{FAVICON, content_security_policy};
 pub use page::render;
-
-/// Content type of [`FAVICON`].
-pub const FAVICON_TYPE: &str = "image/x-icon";

@@ -73,24 +73,26 @@ fn overview(snapshot: &Snapshot) -> String {
     out + "</div>\n</section>\n"
 }
 
-/// A table of labels and numbers.
-fn numbers(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+/// A table whose first `texts` columns are texts and whose others are numbers.
+fn numbers(texts: usize, head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let cells = |tag: &str, cells: &[String]| {
-        let last = cells.len().saturating_sub(1);
-        let cell = |(index, cell): (usize, &String)| format!("<{tag}{}>{cell}</{tag}>", if index == last { " class=\"number\"" } else { "" });
+        let cell = |(index, cell): (usize, &String)| format!("<{tag}{}>{cell}</{tag}>", if index < texts { " class=\"long\"" } else { " class=\"number\"" });
         format!("<tr>{}</tr>\n", cells.iter().enumerate().map(cell).collect::<String>())
     };
     let head = head.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     format!("<table><tbody>\n{}{}{TABLE_END}", cells("th", &head), rows.map(|row| cells("td", &row)).collect::<String>())
 }
 
+const NOTHING: &str = "<p class=\"empty\">nothing</p>\n";
+
 fn denials(snapshot: &Snapshot) -> String {
+    const TITLE: &str = "denied <small>since the start</small>";
     let denied = snapshot.denials.iter().filter(|denial| denial.count > 0);
     if denied.clone().next().is_none() {
-        return card("denied <small>since the start</small>", "<p class=\"empty\">nothing</p>\n");
+        return card(TITLE, NOTHING);
     }
     let rows = denied.map(|denial| vec![format!("{:03}", denial.id), html(denial.rule), denial.count.to_string()]);
-    card("denied <small>since the start</small>", &numbers(&["message", "rule", "count"], rows))
+    card(TITLE, &numbers(2, &["message", "rule", "count"], rows))
 }
 
 fn delays(snapshot: &Snapshot) -> String {
@@ -98,14 +100,17 @@ fn delays(snapshot: &Snapshot) -> String {
         return String::new();
     }
     let rows = snapshot.delays.iter().map(|delay| vec![html(delay.rule), delay.count.to_string(), format!("{:.1}", delay.seconds)]);
-    card("delayed <small>since the start</small>", &numbers(&["rule", "requests", "seconds"], rows))
+    card("delayed <small>since the start</small>", &numbers(1, &["rule", "requests", "seconds"], rows))
 }
 
 fn messages(snapshot: &Snapshot) -> String {
     let Some(events) = &snapshot.events else { return String::new() };
-    let rows =
-        events.iter().filter(|event| event.total > 0).map(|event| vec![format!("mod_qos({:03})", event.id), event.new.to_string(), event.total.to_string()]);
-    card("messages", &numbers(&["id", "new", "total"], rows))
+    let counted = events.iter().filter(|event| event.total > 0);
+    if counted.clone().next().is_none() {
+        return card("messages", NOTHING);
+    }
+    let rows = counted.map(|event| vec![format!("mod_qos({:03})", event.id), event.new.to_string(), event.total.to_string()]);
+    card("messages", &numbers(1, &["id", "new", "total"], rows))
 }
 
 fn client_table(table: &ClientTable) -> String {
@@ -117,7 +122,7 @@ fn client_table(table: &ClientTable) -> String {
         table.bytes as f64 / 1_048_576.0
     );
     let rows = table.evictions.iter().map(|evictions| vec![html(evictions.kind), evictions.count.to_string()]);
-    card("client table", &(used + &numbers(&["entries that made room for others", "count"], rows)))
+    card("client table", &(used + &numbers(1, &["entries that made room for others", "count"], rows)))
 }
 
 fn geo(geo: &Geo) -> String {
@@ -130,6 +135,6 @@ fn geo(geo: &Geo) -> String {
     if let (Some(countries), Some(connections)) = (&geo.countries, geo.connections) {
         rows.push(vec![format!("may connect from {connections} connections on"), html(countries)]);
     }
-    let rows = rows.into_iter().map(|row| format!("<tr>{}</tr>\n", row.iter().map(|cell| format!("<td>{cell}</td>")).collect::<String>()));
+    let rows = rows.into_iter().map(|row| format!("<tr>{}</tr>\n", row.iter().map(|cell| format!("<td class=\"long\">{cell}</td>")).collect::<String>()));
     card("countries", &format!("<table><tbody>\n{}{TABLE_END}", rows.collect::<String>()))
 }

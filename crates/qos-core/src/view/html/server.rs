@@ -100,14 +100,14 @@ fn nearly(current: u64, limit: u64) -> bool {
     current.saturating_mul(10) > limit.saturating_mul(9)
 }
 
-/// Long texts are broken every 65 characters.
+/// Long texts may be broken every 65 characters.
 fn broken(text: &str) -> String {
     let mut rest = text.chars().peekable();
     let mut lines = Vec::new();
     while rest.peek().is_some() {
         lines.push(html(&rest.by_ref().take(65).collect::<String>()));
     }
-    lines.join("<br>")
+    lines.join("<wbr>")
 }
 
 fn event_limits(server: &Server, look: Look) -> String {

@@ -7,7 +7,7 @@ use crate::text::Text;
 use writer::{Family, Writer};
 
 /// Content type of the document.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub const CONTENT_TYPE: &std::ffi::CStr = c"application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 const CONNECTIONS: Family = Family::gauge("qos_connections", "connections", "Open TCP connections of all servers.");
 const SERVER_CONNECTIONS: Family = Family::gauge("qos_server_connections", "connections", "Open TCP connections of a server that counts for itself.");

@@ -1,6 +1,6 @@
 //! A strict look at the HTML that we write: every element is closed, every attribute quoted.
 
-const VOID: [&str; 5] = ["meta", "link", "input", "br", "hr"];
+const VOID: [&str; 6] = ["meta", "link", "input", "br", "wbr", "hr"];
 
 /// Checks a document or fragment; the error says where.
 pub fn check(html: &str) -> Result<(), String> {

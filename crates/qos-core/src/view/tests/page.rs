@@ -139,7 +139,7 @@ fn bars_and_long_texts() {
     let page = page(&nearly_full, "");
     has(&page, &["class=\"prog-bar-limit\" width=\"90\"", "class=\"prog-bar\" width=\"50\""]);
     let text = format!("^/{}$", "long/".repeat(20));
-    has(&page, &[&format!("{}<br>{}", &text[..65], &text[65..])]);
+    has(&page, &[&format!("{}<wbr>{}", &text[..65], &text[65..])]);
     assert!(!page.contains("style=\"width"));
 }
 
