@@ -4,6 +4,7 @@
 //! A look costs one `getsockopt(TCP_INFO)`, and happens only when a window of the connection ends:
 //! an idle connection is asked once per window. What is decided is in `qos_core::watch`.
 
+use crate::handlers::clients::content_totals;
 use crate::hooks::connecting;
 use crate::httpd::pool::Pool;
 use crate::httpd::{clock, ffi, log, scoreboard, socket};
@@ -379,6 +380,7 @@ fn write_status(runtime: &Runtime) {
     if minute < wanted || due.compare_exchange(wanted, minute + 1, Ordering::AcqRel, Ordering::Acquire).is_err() || wanted == 0 {
         return;
     }
-    let line = status::line(&scoreboard::workers(), runtime.max_clients, runtime.region.count(runtime.all), None);
+    let totals = runtime.rules.prefer.map(|_| content_totals(runtime));
+    let line = status::line(&scoreboard::workers(), runtime.max_clients, runtime.region.count(runtime.all), totals.as_ref());
     log::server(runtime.main, log::Level::Notice, || line);
 }

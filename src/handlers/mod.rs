@@ -1,7 +1,7 @@
 //! Handlers: what administrators and monitoring see (connection-client.md section 11).
 //! Facts become a [`snapshot`], which qos-core renders; [`clients`] is the door to the table of clients.
 
-mod clients;
+pub mod clients;
 mod console;
 mod metrics;
 mod snapshot;

@@ -8,7 +8,7 @@ use crate::runtime::Runtime;
 use qos_core::address::Address;
 use qos_core::rate::required;
 use qos_core::text::Text;
-use qos_core::view::{AddressCount, Connections, DataRate, Event, Options, Search, Server, Snapshot, events};
+use qos_core::view::{AddressCount, Connections, DataRate, Delay, Event, Geo, Options, Search, Server, Snapshot, events};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -48,12 +48,36 @@ pub fn take(runtime: &Runtime, options: &Options, counting: bool, reading: Readi
         workers: scoreboard::workers(),
         client_table: clients::clients_snapshot(runtime),
         search: search.map(|address| Search { address, entry: clients::find(runtime, address) }),
-        geo: None,
+        geo: geo(runtime),
         denials: events::denials(total),
-        delays: Vec::new(),
+        delays: delays(runtime),
         events: counts_events.then(|| events::IDS.iter().map(|id| Event { id: *id, new: new(&shared.events_new, *id, reading), total: total(*id) }).collect()),
         servers: servers(runtime, options, &open),
     }
+}
+
+fn geo(runtime: &Runtime) -> Option<Geo> {
+    let (database, rule) = (runtime.countries?, &runtime.geo.rule);
+    let (ipv4, ipv6) = database.ranges();
+    Some(Geo {
+        path: Text::from(runtime.geo.database.as_deref().unwrap_or_default()),
+        kind: database.kind().name(),
+        ipv4_ranges: ipv4 as u64,
+        ipv6_ranges: ipv6 as u64,
+        countries: rule.as_ref().map(|rule| rule.countries.to_string()),
+        connections: rule.as_ref().map(|rule| rule.connections),
+    })
+}
+
+fn delays(runtime: &Runtime) -> Vec<Delay> {
+    let shared = runtime.region.shared();
+    let milliseconds = shared.delayed_ms.load(Ordering::Relaxed);
+    runtime
+        .rules
+        .per_second
+        .map(|_| Delay { rule: "QS_ClientEventPerSecLimit", count: shared.delays.load(Ordering::Relaxed), seconds: milliseconds as f64 / 1000.0 })
+        .into_iter()
+        .collect()
 }
 
 fn version() -> String {
@@ -78,7 +102,7 @@ impl Open {
         let mut by_server = HashMap::<u32, HashMap<Address, u32>>::new();
         let mut clients = HashSet::new();
         for connection in runtime.region.connections() {
-            let address = Address::from_octets(connection.address);
+            let address = runtime.client(Address::from_octets(connection.address));
             clients.insert(address);
             *by_server.entry(connection.server).or_default().entry(address).or_default() += 1;
         }

@@ -29,6 +29,17 @@ pub enum Kind {
     Mmdb,
 }
 
+impl Kind {
+    /// As the viewer shows it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Csv => "CSV",
+            Kind::Mmdb => "MaxMind DB",
+        }
+    }
+}
+
 /// The countries of all addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Database {
