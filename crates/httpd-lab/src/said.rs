@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use crate::client::{RawClient, Response};
-use crate::server::Server;
+use crate::server::{HARNESS_ADDRESS, Server};
 use crate::wait_until;
 
 /// How long a line may take to be written.
@@ -52,6 +52,21 @@ impl Server {
         let request = format!(" {path} HTTP/");
         assert!(self.wait_for_access(&request, SOON), "{path}: {}", self.access_log());
         self.access_log().lines().find(|line| line.contains(&request)).unwrap_or_default().to_owned()
+    }
+
+    /// Waits until so many requests are being worked on, and a moment longer, so that the last one has come to where it waits.
+    ///
+    /// # Panics
+    /// When they do not become so many.
+    #[track_caller]
+    pub fn wait_busy(&self, requests: usize) {
+        let busy = || {
+            let text = self.ask(&HARNESS_ADDRESS.to_string(), "/server-status?auto", &[]).map(|response| response.text()).unwrap_or_default();
+            // The one that asks is one of them.
+            text.lines().find_map(|line| line.strip_prefix("Scoreboard: ")).map_or(0, |board| board.matches('W').count()) == requests + 1
+        };
+        assert!(wait_until(SOON * 2, busy), "not {requests} requests at work: {}", self.access_log());
+        std::thread::sleep(Duration::from_millis(50));
     }
 
     /// The answer to a request on a connection of its own from `from`; `None`: closed without a byte.
