@@ -288,17 +288,26 @@ fn restarts_and_the_end_of_the_server() {
                 let (mut new, process) = in_another_process(&server, &[old]);
                 send(&mut new, &turn(2));
                 assert!(process != old && !new.wait_readable(Duration::from_millis(700)), "{mpm:?}: the old generation has the turn");
-                assert!(first.is_open());
+                assert!(first.is_open() && !waits.wait_readable(Duration::ZERO), "{mpm:?}: {}", server.error_log());
                 first.reset().unwrap();
                 assert_eq!(waits.read_response().unwrap().status, 200, "{mpm:?}: of the old generation");
                 assert_eq!(new.read_response().unwrap().status, 200, "{mpm:?}: of the new generation");
                 let (_first, _) = holder(&server);
                 let mut waits = asking(&server, &turn(3));
                 server.wait_busy(2);
+                // Ended at once, by a restart and at the end.
                 let since = Instant::now();
+                server.restart();
+                assert!(since.elapsed() < SECONDS(5), "{mpm:?}: {:?}", since.elapsed());
+                assert_eq!(answer(waits.read_response()).map(|response| response.status), None, "{mpm:?}");
+                let (_first, _) = holder(&server);
+                let mut waits = asking(&server, &turn(4));
+                server.wait_busy(2);
+                let since = Instant::now();
+                assert_eq!(server.count_log("mod_qos(068)"), 0, "{mpm:?}: {}", server.error_log());
                 server.stop();
-                assert!(since.elapsed() < SECONDS(12), "{mpm:?}: {:?}", since.elapsed());
-                let _ = waits.read_some(1);
+                assert!(since.elapsed() < SECONDS(5), "{mpm:?}: {:?}", since.elapsed());
+                assert_eq!(answer(waits.read_response()).map(|response| response.status), None, "{mpm:?}");
             });
         }
     });
