@@ -34,7 +34,7 @@ struct Asked<'a> {
     state: &'a mut RequestState,
     runtime: &'static Runtime,
     child: &'static ChildState,
-    variables: Variables<'a>,
+    variables: &'a Variables<'a>,
     now: u32,
 }
 
@@ -43,10 +43,10 @@ pub fn rules(request: Request<'_>) -> c_int {
     let (Some(runtime), Some(child)) = (runtime(), child()) else { return ffi::DECLINED };
     let (Some(record), Some(state)) = (ConnectionRecord::of_request(request), RequestState::of(request)) else { return ffi::DECLINED };
     let variables = Variables::of(request, &runtime.names.set);
-    let mut asked = Asked { request, record, state, runtime, child, variables, now: clients::now() };
+    let mut asked = Asked { request, record, state, runtime, child, variables: &variables, now: clients::now() };
     let verdict = judge(&mut asked).unwrap_or(ffi::DECLINED);
     let names = &runtime.names;
-    let later = |number: &usize| asked.variables.has(*number);
+    let later = |number: &usize| variables.has(*number);
     // An excluded address is counted at the end.
     let counted = !later(&names.block) || request.variable(c"QS_Block_seen").is_some();
     if counted && !later(&names.block_decrement) && !names.limits.iter().any(|limit| later(&limit.decrement) || later(&limit.clear)) {
