@@ -22,7 +22,7 @@ use std::ffi::c_int;
 /// `SetHandler qos-viewer`, `qos-console` and `qos-metrics`. One entry for all: every request passes here.
 pub unsafe extern "C" fn handler(r: *mut ffi::request_rec) -> c_int {
     // SAFETY: httpd passes the request; its handler is a C string or null.
-    let named = unsafe { Request::new(r) }.and_then(Request::handler).is_some_and(|name| name.starts_with(b"qos-"));
+    let named = unsafe { Request::new(r) }.is_some_and(|request| request.handler_starts_with(b"qos-"));
     if !named {
         return ffi::DECLINED;
     }

@@ -11,7 +11,7 @@ use crate::httpd::request::Request;
 use crate::httpd::variables::Variables;
 use crate::httpd::{ffi, log};
 use crate::names::LimitNames;
-use crate::runtime::{ChildState, ConnectionRecord, Runtime, child, feature, flag, runtime};
+use crate::runtime::{ChildState, ConnectionRecord, Runtime, child, flag, runtime};
 use qos_core::client::pace::{self, Change};
 use qos_core::client::{Counter, LimitRule, low, message, weight};
 use qos_shm::Client;
@@ -269,9 +269,4 @@ fn limit(asked: &Asked<'_>, entry: &Client<'_>, rule: &LimitRule, numbers: Limit
     request.add_variable(&names.counter, count);
     request.add_variable(&names.remaining, remaining);
     rule.judge(counter, asked.variables.get(asked.runtime.names.condition), now)
-}
-
-/// Whether the configuration has anything to do here.
-pub fn wanted() -> bool {
-    feature::any(feature::CLIENTS | feature::SERIALIZE)
 }
