@@ -215,7 +215,7 @@ fn block_and_limits(asked: &mut Asked<'_>, store: &ClientStore) -> Option<c_int>
 fn block(asked: &mut Asked<'_>, entry: &Client<'_>) -> Option<qos_core::client::Blocked> {
     let rule = asked.runtime.rules.block.filter(|rule| rule.limit > 0)?;
     let now = asked.now;
-    let address = asked.record.client();
+    let address = asked.state.client(asked.request, asked.record, asked.runtime).address();
     if asked.runtime.rules.block_exclude.contains(address) {
         return None;
     }
