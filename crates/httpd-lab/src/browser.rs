@@ -110,7 +110,7 @@ impl Drop for Browser {
     fn drop(&mut self) {
         sys::signal_group(self.process.id(), libc::SIGKILL);
         let _ = self.process.wait();
-        // Its helpers may still write for a moment.
+        // Its other processes may still write for a moment.
         wait_until(Duration::from_secs(5), || std::fs::remove_dir_all(&self.folder).is_ok() || !self.folder.exists());
     }
 }
