@@ -1,8 +1,8 @@
 //! `SetHandler qos-metrics`: metrics for Prometheus and others. Reading them changes nothing.
 
+use super::headers;
 use super::snapshot::{Reading, take};
 use super::viewer::counting;
-use super::{headers};
 use crate::httpd::ffi;
 use crate::httpd::request::Request;
 use crate::httpd::response::Response;

@@ -1,7 +1,7 @@
 //! `SetHandler qos-viewer`: the page and its machine formats (connection-client.md sections 11.1 to 11.3).
 
+use super::headers;
 use super::snapshot::{Reading, take};
-use super::{headers};
 use crate::httpd::ffi;
 use crate::httpd::request::Request;
 use crate::httpd::response::Response;
