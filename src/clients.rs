@@ -158,11 +158,18 @@ pub fn open(main: *const ffi::server_rec, region: &Region, config: &ClientConfig
     Ok(ClientStore { table, keep, columns, domains })
 }
 
-/// No rule remembers clients any more.
-pub fn close() {
+/// No rule remembers clients any more (W23). In the parent only.
+pub fn close(main: *const ffi::server_rec) {
     if let Some(base) = retained::clients() {
         // SAFETY: as for `open`.
         if let Ok(table) = unsafe { ClientTable::attach(base) } {
+            log::server(main, log::Level::Notice, || {
+                format!(
+                    "mod_qos(001): client table is given up (QS_ClientEntries: {}, limit variables: {}): no rule about clients is left",
+                    table.capacity(),
+                    table.variables().len()
+                )
+            });
             // SAFETY: as for `open`.
             unsafe { table.unmap() };
         }

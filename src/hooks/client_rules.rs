@@ -78,7 +78,7 @@ fn judge(asked: &mut Asked<'_>) -> Option<c_int> {
         }
     }
     if asked.variables.has(asked.runtime.names.server_serialize) {
-        return turns::of_server(asked.request, asked.state, asked.runtime, asked.child);
+        return turns::of_server(asked.request, asked.record, asked.state, asked.runtime, asked.child);
     }
     None
 }

@@ -174,7 +174,7 @@ const CLIENT_ENTRIES: u32 = 50_000;
 /// The client table, where a rule needs one (section 2.1). The outer `None`: there is no memory for it.
 fn client_store(main: *mut ffi::server_rec, region: &Region, config: &ServerConfig, domains: Vec<u64>) -> Option<Option<ClientStore>> {
     if !config.client.needs_store() {
-        clients::close();
+        clients::close(main);
         return Some(None);
     }
     match clients::open(main, region, &config.client, config.client_entries.unwrap_or(CLIENT_ENTRIES), domains) {

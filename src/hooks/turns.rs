@@ -6,7 +6,7 @@ use super::header_parser::unique_id;
 use super::post_read_request::server_record;
 use crate::clients::{self, domain};
 use crate::httpd::request::Request;
-use crate::httpd::{clock, ffi, log, server};
+use crate::httpd::{clock, ffi, log, server, socket};
 use crate::runtime::{ChildState, ConnectionRecord, Runtime};
 use qos_core::client::message::{self, Serialized};
 use qos_core::config::Serialize;
@@ -30,19 +30,21 @@ pub fn of_client(request: Request<'_>, record: &ConnectionRecord, state: &mut Re
     let rule = runtime.rules.serialize?;
     let client = *state.client(request, record, runtime);
     let key = clients::key(runtime, domain::CLIENT_TURN, client.client);
-    serialize(request, state, runtime, child, (place::CLIENT, key), rule, Serialized::Client(&client.text()))
+    serialize(request, record, state, runtime, child, (place::CLIENT, key), rule, Serialized::Client(&client.text()))
 }
 
 /// `QS_SrvSerialize`, for requests with the variable of that name.
-pub fn of_server(request: Request<'_>, state: &mut RequestState, runtime: &Runtime, child: &ChildState) -> Option<c_int> {
+pub fn of_server(request: Request<'_>, record: &ConnectionRecord, state: &mut RequestState, runtime: &Runtime, child: &ChildState) -> Option<c_int> {
     let server = server_record(request).filter(|server| server.config.serialize == Some(true))?;
     let rule = server.config.serialize_waits.unwrap_or(DEFAULT);
-    serialize(request, state, runtime, child, (place::SERVER, server.derived()?.turn), rule, Serialized::Server)
+    serialize(request, record, state, runtime, child, (place::SERVER, server.derived()?.turn), rule, Serialized::Server)
 }
 
-/// Waits for the request's turn. `Some`: it is denied, as too many wait.
+/// Waits for the request's turn. `Some`: it is denied, as too many wait or the server ends.
+#[allow(clippy::too_many_arguments, reason = "what a rule has at hand, and its own three")]
 fn serialize(
     request: Request<'_>,
+    record: &ConnectionRecord,
     state: &mut RequestState,
     runtime: &Runtime,
     child: &ChildState,
@@ -64,25 +66,52 @@ fn serialize(
         log::request(request, log::Level::Error, || message::too_many_waiting(who, max, before - 1, mark(runtime), &id));
         return denied(request, state, runtime, 68, c"068");
     }
-    if !wait(child, slot, place, rule.seconds) {
-        child.child.leave_queue(slot, place);
-        runtime.event(68);
-        note_error(request, c"068");
-        let id = unique_id(request);
-        log::request(request, log::Level::Warning, || message::waited(who, rule.seconds, &id));
+    match wait(record, child, slot, place, rule.seconds) {
+        Waited::Mine => (),
+        Waited::TooLong => {
+            child.child.leave_queue(slot, place);
+            runtime.event(68);
+            note_error(request, c"068");
+            let id = unique_id(request);
+            log::request(request, log::Level::Warning, || message::waited(who, rule.seconds, &id));
+        }
+        // Nobody is left to hear the answer.
+        Waited::Ends => {
+            child.child.leave_queue(slot, place);
+            return Some(ffi::HTTP_SERVICE_UNAVAILABLE as c_int);
+        }
     }
     None
 }
 
-/// Sleeps until it is the request's turn; `false`: the time is over, or the server ends.
-fn wait(child: &ChildState, slot: RequestId, place: usize, seconds: u32) -> bool {
+/// How waiting ended.
+enum Waited {
+    /// It is the request's turn.
+    Mine,
+    /// The time is over.
+    TooLong,
+    /// The server ends, and has closed the connection.
+    Ends,
+}
+
+/// Sleeps until it is the request's turn. A child that ends gracefully lets its requests wait on; one that ends at once closes their
+/// connections.
+fn wait(record: &ConnectionRecord, child: &ChildState, slot: RequestId, place: usize, seconds: u32) -> Waited {
     let end = clock::monotonic_ms().saturating_add(u64::from(seconds) * 1000);
     while child.child.turn(slot, place) != Some(Turn::Mine) {
         let left = end.saturating_sub(clock::monotonic_ms());
-        if left == 0 || server::mpm(ffi::AP_MPMQ_MPM_STATE) == ffi::AP_MPMQ_STOPPING {
-            return false;
+        if left == 0 {
+            return Waited::TooLong;
+        }
+        if server::mpm(ffi::AP_MPMQ_MPM_STATE) == ffi::AP_MPMQ_STOPPING && is_closed(record) {
+            return Waited::Ends;
         }
         child.child.wait(slot, place, Duration::from_millis(left));
     }
-    true
+    Waited::Mine
+}
+
+fn is_closed(record: &ConnectionRecord) -> bool {
+    let watched = record.local.and_then(|local| *local.watched.lock());
+    watched.is_some_and(|watched| socket::is_gone(watched.fd))
 }

@@ -74,6 +74,13 @@ pub fn progress(fd: i32) -> Option<Progress> {
     })
 }
 
+/// Whether both directions have ended, or the descriptor is closed. An end of what the client sends alone is none.
+pub fn is_gone(fd: i32) -> bool {
+    let mut asked = libc::pollfd { fd, events: 0, revents: 0 };
+    // SAFETY: one entry, which lives during the call.
+    unsafe { libc::poll(&raw mut asked, 1, 0) == 1 && asked.revents != 0 }
+}
+
 /// The descriptor of the socket that httpd hands to pre_connection (core knows it with the connection only later).
 ///
 /// # Safety

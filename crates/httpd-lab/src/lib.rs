@@ -23,6 +23,7 @@ mod ports;
 pub mod probe;
 mod render;
 mod root;
+pub mod said;
 mod server;
 pub mod slow;
 mod spawn;
