@@ -22,6 +22,8 @@ have_libclang() {
   [ -n "${LIBCLANG_PATH:-}" ] || any_file '/usr/lib/llvm-*/lib/libclang*.so*' || any_file '/usr/lib*/libclang.so*' ||
     any_file '/usr/lib/*-linux-gnu/libclang*.so*'
 }
+have_openmetrics() { /usr/bin/python3 -c 'import prometheus_client.openmetrics.parser' 2>/dev/null; }
+have_browser() { have chromium || have chromium-browser || have google-chrome; }
 have_libc_headers() { [ -f /usr/include/stdio.h ]; }
 have_certificates() { any_file '/etc/ssl/certs/*.pem' || any_file '/etc/ssl/certs/*.crt' || [ -d /etc/pki/tls/certs ]; }
 
@@ -45,6 +47,8 @@ procps            have ps
 iproute2          have ss
 valgrind          have valgrind
 python3           have python3
+python3-prometheus-client  have_openmetrics
+chromium          have_browser
 ca-certificates   have_certificates
 '
 

@@ -88,10 +88,7 @@ unsafe extern "C" fn register_hooks(_pool: *mut ffi::apr_pool_t) {
         ffi::ap_hook_header_parser(Some(hooks::header_parser::body), after_setenvif, none, first);
         ffi::ap_hook_header_parser(Some(hooks::header_parser::main), after_setenvif, none, middle);
         ffi::ap_hook_fixups(Some(hooks::fixups::fixups), after_ssl, none, middle);
-        ffi::ap_hook_handler(Some(handlers::disabled), none, none, first);
-        ffi::ap_hook_handler(Some(handlers::viewer), none, none, middle);
-        ffi::ap_hook_handler(Some(handlers::console), none, none, middle);
-        ffi::ap_hook_handler(Some(handlers::metrics), none, none, middle);
+        ffi::ap_hook_handler(Some(handlers::handler), none, none, first);
         ffi::qos_shim_hook_status(Some(handlers::section));
         ffi::ap_hook_insert_filter(Some(hooks::insert_filter::insert_filter), none, none, middle);
         ffi::ap_hook_insert_error_filter(Some(hooks::insert_filter::insert_error_filter), none, none, middle);

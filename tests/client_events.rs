@@ -394,3 +394,26 @@ fn open_connections_of_a_blocked_client_are_denied() {
     assert_eq!(ask("/small.txt"), Some(200));
     assert_eq!(server.status("127.0.30.1", "/small.txt"), Some(200), "a new one");
 }
+
+/// A client that goes on asking cannot fill the log: 20 lines, then one for each 20; the rest is said when its limit is over.
+#[test]
+fn denied_requests_are_summed_up() {
+    let server = serving("QS_ClientEventLimitCount 1 4").start();
+    let begin = Instant::now();
+    for _ in 0..77 {
+        assert_eq!(get(&mut server.client_from("127.0.30.1"), "/small.txt?limit=1").status, 500);
+    }
+    assert!(begin.elapsed() < SECONDS(4), "the window must not end before");
+    let line = "mod_qos(067): access denied, QS_ClientEventLimitCount rule: event=QS_Limit, max=1, current=";
+    assert!(wait_until(SECONDS(5), || server.count_log(line) == 22), "{}", server.error_log());
+    assert_eq!(server.count_log("message repeated 20 times, c=127.0.30.1"), 2);
+    let served = || server.client_from("127.0.30.1").get("/small.txt").is_ok_and(|response| response.status == 200);
+    assert!(wait_until(SECONDS(8), served));
+    assert!(
+        server.wait_for_log("mod_qos(067): access denied (previously), QS_ClientEventLimitCount rule: event=QS_Limit, max=1, current=", SECONDS(5)),
+        "{}",
+        server.error_log()
+    );
+    let asked = server.error_log().lines().filter(|line| line.contains("(previously)")).map(str::to_owned).collect::<Vec<_>>();
+    assert!(asked.len() == 1 && asked[0].contains("message repeated "), "{asked:?}");
+}

@@ -20,9 +20,16 @@ enum Kind {
     Address,
     Variable,
     Path,
+    /// A file that is looked for at start, or later: any text.
+    File,
+    Countries,
+    Word(&'static str),
+    Header,
+    Program,
+    Method,
 }
 
-use Kind::{Address, Flag, Number, Path, Share, Variable};
+use Kind::{Address, Countries, File, Flag, Header, Method, Number, Path, Program, Share, Variable, Word};
 
 const INT_MAX: u64 = i32::MAX as u64;
 const CONNECTIONS: Kind = Number("connections", 1, INT_MAX);
@@ -63,6 +70,16 @@ const TABLE: &[Row] = &[
     Row { name: "QS_Status", good: &["on", "off"], kinds: &[Flag] },
     Row { name: "QS_LogEnv", good: &["on", "off"], kinds: &[Flag] },
     Row { name: "QS_DisableHandler", good: &["on", "off"], kinds: &[Flag] },
+    Row { name: "QS_ClientGeoCountryDB", good: &["@ROOT@/geo.csv"], kinds: &[File] },
+    Row {
+        name: "QS_ClientGeoCountryPriv",
+        good: &["CH 0", "CH,de,A1 2147483647", "CH,- 10 excludeUnknown", "CH 10 EXCLUDEUNKNOWN"],
+        kinds: &[Countries, Number("connections", 0, INT_MAX), Word("excludeUnknown")],
+    },
+    Row { name: "QS_ClientGeoIpFromHeader", good: &["X-Forwarded-For"], kinds: &[Header] },
+    Row { name: "QSLog", good: &["/bin/cat", "|/bin/cat"], kinds: &[Program] },
+    Row { name: "QS_EventCount", good: &["on", "off"], kinds: &[Flag] },
+    Row { name: "QS_ConsoleMethods", good: &["GET", "post", "GET POST"], kinds: &[Method, Method] },
 ];
 
 /// Wrong values of a kind, each with words that the error must have besides the directive and the value.
@@ -97,6 +114,12 @@ fn bad_values(kind: Kind) -> Vec<(String, String)> {
         }
         Variable => same(&["Slow", "+", "-", "*Slow"], "expected +variable or -variable"),
         Path => same(&["var/tmp", "."], "expected a path that begins with '/'"),
+        File => Vec::new(),
+        Countries => same(&["CHE", "C", "c ", "*"], "is not a country code; expected codes of two letters"),
+        Word(word) => same(&["yes", "exclude", "-"], &format!("is not a known word; expected {word}")),
+        Header => same(&["X Real", "X:", "(x)"], "is not a header name; expected the name of a request header"),
+        Program => same(&["|", " ", "| "], "names no program; expected a program and its arguments"),
+        Method => same(&["PUT", "GET,POST", "-"], "is not a method of the console; expected GET, POST or both"),
     }
 }
 
@@ -122,11 +145,13 @@ fn cases(row: &Row) -> Vec<Case> {
     let usage = directive.usage();
     let full = row.good.iter().map(|good| good.split_whitespace().collect::<Vec<_>>()).max_by_key(Vec::len).unwrap();
     assert_eq!(full.len(), row.kinds.len(), "{name}: a right form with all arguments");
+    let needed = directive.arguments.iter().filter(|argument| !argument.optional).count();
     let mut all = Vec::new();
 
     for (place, kind) in row.kinds.iter().enumerate() {
         for (value, words) in bad_values(*kind) {
-            let arguments = full[..place].iter().copied().chain([value.as_str()]).collect::<Vec<_>>();
+            let behind = full.get(place + 1..needed).unwrap_or_default();
+            let arguments = full[..place].iter().copied().chain([value.as_str()]).chain(behind.iter().copied()).collect::<Vec<_>>();
             all.push(case(&format!("{name} {}", quoted(&arguments)), &[&format!("{name}: '{value}'"), &words]));
         }
         // An empty last argument does not reach the module: httpd drops it.
@@ -171,6 +196,11 @@ fn special_cases() -> Vec<Case> {
         case("QS_SrvRequestRate 150\nQS_SrvMinDataRate 150", &["QS_SrvMinDataRate: ", twice]),
         case("QS_SrvMinDataRate 150 150", &["QS_SrvMinDataRate: '150' is not more than the minimum; expected a maximum of more than 150"]),
         case("QS_SrvRequestRate 150 100", &["QS_SrvRequestRate: '100' is not more than the minimum; expected a maximum of more than 150"]),
+        case(
+            "QS_ClientGeoCountryPriv CH 10\nQS_ClientGeoCountryPriv DE 11",
+            &["QS_ClientGeoCountryPriv: '11' differs from an earlier line; expected the same number of connections, 10"],
+        ),
+        case("QS_ClientGeoCountryPriv CH,,DE 10", &["QS_ClientGeoCountryPriv: '' is not a country code"]),
         case("QS_SrvSampleRate 5 6", &["QS_SrvSampleRate: '6' is too large; expected a number of seconds from 0 to 5"]),
         case("<VirtualHost *:1>\nQS_SrvMaxConn 5x\n</VirtualHost>", &["QS_SrvMaxConn: '5x' is not a number"]),
         case("<Location />\nQS_LimitRequestBody 5x\n</Location>", &["QS_LimitRequestBody: '5x' is not a number"]),

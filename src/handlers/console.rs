@@ -1,6 +1,6 @@
 //! `SetHandler qos-console`: looking at and changing entries of the client table (connection-client.md section 11.4).
 
-use super::{clients, error_notes, handle, headers};
+use super::{clients, error_notes, headers};
 use crate::config::ServerRecord;
 use crate::hooks::header_parser::unique_id;
 use crate::httpd::request::Request;
@@ -14,12 +14,8 @@ use std::ffi::c_int;
 /// Bytes of a dump that are written at a time.
 const PIECE: usize = 64 * 1024;
 
-/// The handler.
-pub unsafe extern "C" fn console(r: *mut ffi::request_rec) -> c_int {
-    handle(r, "qos-console", serve)
-}
-
-fn serve(request: Request<'_>, runtime: &'static Runtime) -> c_int {
+/// Answers a request.
+pub(super) fn serve(request: Request<'_>, runtime: &'static Runtime) -> c_int {
     let response = Response::of(request);
     headers(response);
     response.content_type(c"text/plain");

@@ -1,8 +1,8 @@
 //! `SetHandler qos-metrics`: metrics for Prometheus and others. Reading them changes nothing.
 
+use super::headers;
 use super::snapshot::{Reading, take};
 use super::viewer::counting;
-use super::{handle, headers};
 use crate::httpd::ffi;
 use crate::httpd::request::Request;
 use crate::httpd::response::Response;
@@ -10,12 +10,8 @@ use crate::runtime::Runtime;
 use qos_core::view::{Options, metrics as document};
 use std::ffi::c_int;
 
-/// The handler.
-pub unsafe extern "C" fn metrics(r: *mut ffi::request_rec) -> c_int {
-    handle(r, "qos-metrics", serve)
-}
-
-fn serve(request: Request<'_>, runtime: &'static Runtime) -> c_int {
+/// Answers a request.
+pub(super) fn serve(request: Request<'_>, runtime: &'static Runtime) -> c_int {
     let response = Response::of(request);
     if let Err(status) = response.discard_body() {
         return status;

@@ -8,10 +8,7 @@ mod snapshot;
 mod status;
 mod viewer;
 
-pub use console::console;
-pub use metrics::metrics;
 pub use status::section;
-pub use viewer::viewer;
 
 use crate::config::ServerRecord;
 use crate::hooks::header_parser::unique_id;
@@ -22,22 +19,36 @@ use crate::httpd::{ffi, log};
 use crate::runtime::{Runtime, runtime};
 use std::ffi::c_int;
 
-/// `QS_DisableHandler on`: the handlers are not available (072).
-pub unsafe extern "C" fn disabled(r: *mut ffi::request_rec) -> c_int {
-    guard("handler", ffi::DECLINED, || {
-        // SAFETY: httpd passes the request.
-        let Some(request) = (unsafe { Request::new(r) }) else { return ffi::DECLINED };
-        if !matches!(request.handler(), Some(b"qos-viewer" | b"qos-console" | b"qos-metrics")) || !is_disabled(request) {
-            return ffi::DECLINED;
+/// `SetHandler qos-viewer`, `qos-console` and `qos-metrics`. One entry for all: every request passes here.
+pub unsafe extern "C" fn handler(r: *mut ffi::request_rec) -> c_int {
+    // SAFETY: httpd passes the request; its handler is a C string or null.
+    let named = unsafe { Request::new(r) }.is_some_and(|request| request.handler_starts_with(b"qos-"));
+    if !named {
+        return ffi::DECLINED;
+    }
+    guard("handler", ffi::HTTP_INTERNAL_SERVER_ERROR as c_int, || {
+        // SAFETY: as above.
+        let (Some(request), Some(runtime)) = (unsafe { Request::new(r) }, runtime()) else { return ffi::DECLINED };
+        let serve = match request.handler() {
+            Some(b"qos-viewer") => viewer::serve,
+            Some(b"qos-console") => console::serve,
+            Some(b"qos-metrics") => metrics::serve,
+            _ => return ffi::DECLINED,
+        };
+        if is_disabled(request) {
+            return disabled(request, runtime);
         }
-        if let Some(runtime) = runtime() {
-            runtime.event(72);
-        }
-        let id = unique_id(request);
-        log::request(request, log::Level::Error, || format!("mod_qos(072): handler has been disabled for this host, id={id}"));
-        error_notes(request, c"072");
-        ffi::HTTP_NOT_FOUND as c_int
+        serve(request, runtime)
     })
+}
+
+/// `QS_DisableHandler on`: the handlers are not available (072).
+fn disabled(request: Request<'_>, runtime: &Runtime) -> c_int {
+    runtime.event(72);
+    let id = unique_id(request);
+    log::request(request, log::Level::Error, || format!("mod_qos(072): handler has been disabled for this host, id={id}"));
+    error_notes(request, c"072");
+    ffi::HTTP_NOT_FOUND as c_int
 }
 
 fn is_disabled(request: Request<'_>) -> bool {
@@ -48,18 +59,6 @@ fn is_disabled(request: Request<'_>) -> bool {
 fn error_notes(request: Request<'_>, id: &'static std::ffi::CStr) {
     request.set_variable(c"QS_ErrorNotes", id.as_ptr());
     request.set_note(c"error-notes", id.as_ptr());
-}
-
-/// Runs a handler if the request is for it.
-fn handle(r: *mut ffi::request_rec, name: &'static str, serve: impl FnOnce(Request<'_>, &'static Runtime) -> c_int) -> c_int {
-    guard(name, ffi::HTTP_INTERNAL_SERVER_ERROR as c_int, || {
-        // SAFETY: httpd passes the request.
-        let Some(request) = (unsafe { Request::new(r) }) else { return ffi::DECLINED };
-        if request.handler() != Some(name.as_bytes()) {
-            return ffi::DECLINED;
-        }
-        runtime().map_or(ffi::DECLINED, |runtime| serve(request, runtime))
-    })
 }
 
 /// Headers of every response of the handlers.

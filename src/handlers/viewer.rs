@@ -1,7 +1,7 @@
 //! `SetHandler qos-viewer`: the page and its machine formats (connection-client.md sections 11.1 to 11.3).
 
+use super::headers;
 use super::snapshot::{Reading, take};
-use super::{handle, headers};
 use crate::httpd::ffi;
 use crate::httpd::request::Request;
 use crate::httpd::response::Response;
@@ -10,12 +10,8 @@ use qos_core::query::Query;
 use qos_core::view::{Options, auto, html, json};
 use std::ffi::c_int;
 
-/// The handler.
-pub unsafe extern "C" fn viewer(r: *mut ffi::request_rec) -> c_int {
-    handle(r, "qos-viewer", serve)
-}
-
-fn serve(request: Request<'_>, runtime: &'static Runtime) -> c_int {
+/// Answers a request.
+pub(super) fn serve(request: Request<'_>, runtime: &'static Runtime) -> c_int {
     let response = Response::of(request);
     if let Err(status) = response.discard_body() {
         return status;

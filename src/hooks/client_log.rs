@@ -109,7 +109,7 @@ fn block(request: Request<'_>, variables: &Variables<'_>, entry: &Client<'_>, re
     if let Ok((before, _)) = entry.change_block(now, change) {
         if before.count > 0 && rule.expire(before, now).count == 0 {
             let refusals = entry.change_refusals(|_| 0).map_or(0, |(before, _)| before);
-            super::connecting::released(request.server(), refusals, rule.limit, before, record.client(), now);
+            super::connecting::released(request.server(), refusals, rule.limit, before, client.address(), now);
         }
     }
     if more > 0 && client.of_connection {

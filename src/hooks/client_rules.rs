@@ -11,9 +11,11 @@ use crate::httpd::request::Request;
 use crate::httpd::variables::Variables;
 use crate::httpd::{ffi, log};
 use crate::names::LimitNames;
-use crate::runtime::{ChildState, ConnectionRecord, Runtime, child, feature, flag, runtime};
+use crate::runtime::{ChildState, ConnectionRecord, Runtime, child, flag, runtime};
 use qos_core::client::pace::{self, Change};
-use qos_core::client::{Counter, LimitRule, low, message, weight};
+use qos_core::client::{Blocked, Counter, LimitRule, Limited, low, message, weight};
+use qos_core::message::Mark;
+use qos_core::repeat::{Line, line, next, remainder};
 use qos_shm::Client;
 use std::ffi::c_int;
 use std::sync::atomic::Ordering;
@@ -34,7 +36,7 @@ struct Asked<'a> {
     state: &'a mut RequestState,
     runtime: &'static Runtime,
     child: &'static ChildState,
-    variables: Variables<'a>,
+    variables: &'a Variables<'a>,
     now: u32,
 }
 
@@ -43,10 +45,10 @@ pub fn rules(request: Request<'_>) -> c_int {
     let (Some(runtime), Some(child)) = (runtime(), child()) else { return ffi::DECLINED };
     let (Some(record), Some(state)) = (ConnectionRecord::of_request(request), RequestState::of(request)) else { return ffi::DECLINED };
     let variables = Variables::of(request, &runtime.names.set);
-    let mut asked = Asked { request, record, state, runtime, child, variables, now: clients::now() };
+    let mut asked = Asked { request, record, state, runtime, child, variables: &variables, now: clients::now() };
     let verdict = judge(&mut asked).unwrap_or(ffi::DECLINED);
     let names = &runtime.names;
-    let later = |number: &usize| asked.variables.has(*number);
+    let later = |number: &usize| variables.has(*number);
     // An excluded address is counted at the end.
     let counted = !later(&names.block) || request.variable(c"QS_Block_seen").is_some();
     if counted && !later(&names.block_decrement) && !names.limits.iter().any(|limit| later(&limit.decrement) || later(&limit.clear)) {
@@ -117,8 +119,10 @@ fn event_requests(asked: &mut Asked<'_>, store: &ClientStore) -> Option<c_int> {
         asked.request.set_variable(c"QS_IsVipRequest", c"yes".as_ptr());
         return None;
     }
-    let (text, id) = (asked.client_text(), unique_id(asked.request));
-    log::request(asked.request, log::Level::Error, || message::event_requests(limit, current, mark(asked.runtime), &text, &id));
+    if let Some(repeated) = entry.map_or(Some(None), |entry| said(&entry)) {
+        let (text, id) = (asked.client_text(), unique_id(asked.request));
+        log::request(asked.request, log::Level::Error, || message::event_requests(limit, current, mark(asked.runtime), repeated, &text, &id));
+    }
     denied(asked.request, asked.state, asked.runtime, 65, c"065")
 }
 
@@ -194,8 +198,10 @@ fn block_and_limits(asked: &mut Asked<'_>, store: &ClientStore) -> Option<c_int>
         }
     }
     if let Some(blocked) = blocked {
-        let (text, id) = (asked.client_text(), unique_id(asked.request));
-        log::request(asked.request, log::Level::Error, || message::blocked_request(&blocked, mark(asked.runtime), &text, &id));
+        if let Some(repeated) = said(&entry) {
+            let (text, id) = (asked.client_text(), unique_id(asked.request));
+            log::request(asked.request, log::Level::Error, || message::blocked_request(&blocked, mark(asked.runtime), repeated, &text, &id));
+        }
         let _ = entry.change_marks(now, |marks| marks.lower(low::BLOCKED, now));
         asked.state.letters.add(b'r');
         if limited.is_some() {
@@ -204,24 +210,47 @@ fn block_and_limits(asked: &mut Asked<'_>, store: &ClientStore) -> Option<c_int>
         return denied(asked.request, asked.state, asked.runtime, 60, c"060");
     }
     let (rule, found) = limited?;
-    let (text, id) = (asked.client_text(), unique_id(asked.request));
-    let event = rule.names.event.to_string_lossy();
-    log::request(asked.request, log::Level::Error, || message::limited(&event, rule.condition.is_some(), &found, mark(asked.runtime), &text, &id));
+    if let Some(repeated) = said(&entry) {
+        let (text, id) = (asked.client_text(), unique_id(asked.request));
+        let event = rule.names.event.to_string_lossy();
+        let conditional = rule.condition.is_some();
+        log::request(asked.request, log::Level::Error, || message::limited(&event, conditional, &found, mark(asked.runtime), repeated, &text, &id));
+    }
     let _ = entry.change_marks(now, |marks| marks.lower(low::LIMITED, now));
     asked.state.letters.add(b'r');
     denied(asked.request, asked.state, asked.runtime, 67, c"067")
 }
 
-fn block(asked: &mut Asked<'_>, entry: &Client<'_>) -> Option<qos_core::client::Blocked> {
+/// Whether a denied request of a client gets a line: 20 times a line of its own, then one that stands for 20. `Some(None)`: of its own.
+fn said(entry: &Client<'_>) -> Option<Option<u32>> {
+    let denials = entry.change_denials(|n| next(n, qos_shm::MOST_DENIALS)).map_or(1, |(_, n)| n);
+    match line(denials) {
+        Line::Single => Some(None),
+        Line::Repeated(times) => Some(Some(times)),
+        Line::Silent => None,
+    }
+}
+
+/// A row of denied requests is over: what was not said of it yet.
+fn say_rest(entry: &Client<'_>, request: Request<'_>, text: impl FnOnce(u32) -> String) {
+    if let Some(times) = entry.change_denials(|_| 0).ok().and_then(|(before, _)| remainder(before)).filter(|times| *times > 0) {
+        log::request(request, log::Level::Error, || text(times));
+    }
+}
+
+fn block(asked: &mut Asked<'_>, entry: &Client<'_>) -> Option<Blocked> {
     let rule = asked.runtime.rules.block.filter(|rule| rule.limit > 0)?;
     let now = asked.now;
-    let address = asked.record.client();
+    let address = asked.state.client(asked.request, asked.record, asked.runtime).address();
     if asked.runtime.rules.block_exclude.contains(address) {
         return None;
     }
     let before = entry.block(now);
     if before.count > 0 && rule.expire(before, now).count == 0 {
         let _ = entry.change_block(now, |counter| rule.expire(counter, now));
+        let over = Blocked { max: rule.limit, current: before.count, age: before.age(now) };
+        let client = asked.client_text();
+        say_rest(entry, asked.request, |times| message::blocked_request(&over, Mark::Previously, Some(times), &client, &unique_id(asked.request)));
         released(asked.request.server(), entry.change_refusals(|_| 0).map_or(0, |(before, _)| before), rule.limit, before, address, now);
     }
     let names = &asked.runtime.names;
@@ -248,14 +277,22 @@ pub fn mark_block_seen(request: Request<'_>, record: &ConnectionRecord) {
     }
 }
 
-fn limit(asked: &Asked<'_>, entry: &Client<'_>, rule: &LimitRule, numbers: LimitNames, column: usize) -> Option<qos_core::client::Limited> {
+fn limit(asked: &mut Asked<'_>, entry: &Client<'_>, rule: &LimitRule, numbers: LimitNames, column: usize) -> Option<Limited> {
     let (request, now, names) = (asked.request, asked.now, &rule.names);
     let weight = if asked.variables.has(numbers.seen) { 0 } else { weight(asked.variables.get(numbers.event)) };
     let clear = asked.variables.has(numbers.clear);
     let mut counter = entry.limit(column, now);
     if weight > 0 || clear || rule.expire(counter, clear, now) != counter {
         let changed = entry.change_limit(column, now, |counter| rule.expire(counter, clear, now).add(weight, now));
-        counter = changed.map_or(Counter::ZERO, |(_, after)| after);
+        let (before, after) = changed.unwrap_or((Counter::ZERO, Counter::ZERO));
+        counter = after;
+        if rule.limit > 0 && before.count >= rule.limit && after.count < rule.limit {
+            let over = Limited { max: rule.limit, current: before.count, age: before.age(now) };
+            let (event, client) = (names.event.to_string_lossy(), asked.client_text());
+            say_rest(entry, request, |times| {
+                message::limited(&event, rule.condition.is_some(), &over, Mark::Previously, Some(times), &client, &unique_id(request))
+            });
+        }
     }
     if weight > 0 {
         request.set_variable(&names.seen, c"".as_ptr());
@@ -269,9 +306,4 @@ fn limit(asked: &Asked<'_>, entry: &Client<'_>, rule: &LimitRule, numbers: Limit
     request.add_variable(&names.counter, count);
     request.add_variable(&names.remaining, remaining);
     rule.judge(counter, asked.variables.get(asked.runtime.names.condition), now)
-}
-
-/// Whether the configuration has anything to do here.
-pub fn wanted() -> bool {
-    feature::any(feature::CLIENTS | feature::SERIALIZE)
 }

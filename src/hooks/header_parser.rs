@@ -15,13 +15,24 @@ use std::ffi::c_int;
 
 /// HP-1, before mod_setenvif.
 pub unsafe extern "C" fn first(r: *mut ffi::request_rec) -> c_int {
-    marker(r, ">HP_1")
+    if !feature::any(feature::LOG_ENV) {
+        return ffi::DECLINED;
+    }
+    guard("header_parser", ffi::DECLINED, || {
+        // SAFETY: httpd passes the request.
+        if let Some(request) = unsafe { Request::new(r) } {
+            if request.is_initial() {
+                log_env(request, ">HP_1");
+            }
+        }
+        ffi::DECLINED
+    })
 }
 
 /// HP-3.
 pub unsafe extern "C" fn main(r: *mut ffi::request_rec) -> c_int {
-    if !client_rules::wanted() {
-        return marker(r, ">HP_3");
+    if !feature::any(feature::CLIENTS | feature::SERIALIZE | feature::LOG_ENV) {
+        return ffi::DECLINED;
     }
     guard("header_parser", ffi::DECLINED, || {
         // SAFETY: httpd passes the request.
@@ -31,21 +42,6 @@ pub unsafe extern "C" fn main(r: *mut ffi::request_rec) -> c_int {
         }
         log_env(request, ">HP_3");
         client_rules::rules(request)
-    })
-}
-
-fn marker(r: *mut ffi::request_rec, text: &'static str) -> c_int {
-    if !feature::any(feature::LOG_ENV) {
-        return ffi::DECLINED;
-    }
-    guard("header_parser", ffi::DECLINED, || {
-        // SAFETY: httpd passes the request.
-        if let Some(request) = unsafe { Request::new(r) } {
-            if request.is_initial() {
-                log_env(request, text);
-            }
-        }
-        ffi::DECLINED
     })
 }
 

@@ -31,6 +31,11 @@ pub struct RequestClient {
 }
 
 impl RequestClient {
+    /// The address itself, for lists of addresses.
+    pub fn address(&self) -> Address {
+        self.shown
+    }
+
     /// As logs show it.
     pub fn text(&self) -> String {
         if self.pseudo { pseudo_text(self.shown) } else { self.shown.to_string() }

@@ -68,7 +68,7 @@ pub unsafe extern "C" fn after_setenvif(r: *mut ffi::request_rec) -> c_int {
 }
 
 /// Variables that a request shares with the one it was redirected from, or that it is part of (request-event.md section 2.10).
-pub const SHARED_VARIABLES: [&CStr; 15] = [
+pub const SHARED_VARIABLES: [&CStr; 14] = [
     c"QS_Serialize",
     c"QS_SrvSerialize",
     c"QS_Block",
@@ -77,7 +77,6 @@ pub const SHARED_VARIABLES: [&CStr; 15] = [
     c"QS_Limit",
     c"QS_Limit_seen",
     c"QS_Event",
-    c"QS_EventRequest",
     c"QS_Cond",
     c"QS_IsVipRequest",
     c"QS_VipRequest",

@@ -6,7 +6,7 @@ use super::header_parser::unique_id;
 use super::post_read_request::server_record;
 use crate::clients::{self, domain};
 use crate::httpd::request::Request;
-use crate::httpd::{clock, ffi, log, server, socket};
+use crate::httpd::{clock, ffi, log, socket};
 use crate::runtime::{ChildState, ConnectionRecord, Runtime};
 use qos_core::client::message::{self, Serialized};
 use qos_core::config::Serialize;
@@ -40,7 +40,7 @@ pub fn of_server(request: Request<'_>, record: &ConnectionRecord, state: &mut Re
     serialize(request, record, state, runtime, child, (place::SERVER, server.derived()?.turn), rule, Serialized::Server)
 }
 
-/// Waits for the request's turn. `Some`: it is denied, as too many wait or the server ends.
+/// Waits for the request's turn. `Some`: it is denied, as too many wait or its connection is gone.
 #[allow(clippy::too_many_arguments, reason = "what a rule has at hand, and its own three")]
 fn serialize(
     request: Request<'_>,
@@ -76,7 +76,7 @@ fn serialize(
             log::request(request, log::Level::Warning, || message::waited(who, rule.seconds, &id));
         }
         // Nobody is left to hear the answer.
-        Waited::Ends => {
+        Waited::Gone => {
             child.child.leave_queue(slot, place);
             return Some(ffi::HTTP_SERVICE_UNAVAILABLE as c_int);
         }
@@ -90,12 +90,12 @@ enum Waited {
     Mine,
     /// The time is over.
     TooLong,
-    /// The server ends, and has closed the connection.
-    Ends,
+    /// The client has reset the connection, or the server ends and has closed it.
+    Gone,
 }
 
-/// Sleeps until it is the request's turn. A child that ends gracefully lets its requests wait on; one that ends at once closes their
-/// connections.
+/// Sleeps until it is the request's turn. Once a second it looks whether the connection is still there. A child that ends gracefully lets
+/// its requests wait on; one that ends at once closes their connections.
 fn wait(record: &ConnectionRecord, child: &ChildState, slot: RequestId, place: usize, seconds: u32) -> Waited {
     let end = clock::monotonic_ms().saturating_add(u64::from(seconds) * 1000);
     while child.child.turn(slot, place) != Some(Turn::Mine) {
@@ -103,8 +103,8 @@ fn wait(record: &ConnectionRecord, child: &ChildState, slot: RequestId, place: u
         if left == 0 {
             return Waited::TooLong;
         }
-        if server::mpm(ffi::AP_MPMQ_MPM_STATE) == ffi::AP_MPMQ_STOPPING && is_closed(record) {
-            return Waited::Ends;
+        if is_closed(record) {
+            return Waited::Gone;
         }
         child.child.wait(slot, place, Duration::from_millis(left));
     }

@@ -120,6 +120,13 @@ impl<'a> Request<'a> {
         u32::try_from(self.get().method_number).unwrap_or(u32::MAX)
     }
 
+    /// Whether the name of the handler begins so; looks no further than the first difference.
+    pub fn handler_starts_with(self, start: &[u8]) -> bool {
+        let name = self.get().handler;
+        // SAFETY: a C string of the request or of the configuration, read to its end at most.
+        !name.is_null() && start.iter().enumerate().all(|(n, byte)| unsafe { *name.add(n) } as u8 == *byte)
+    }
+
     /// The client's address in text as httpd and mod_remoteip know it.
     pub fn client(self) -> &'a [u8] {
         // SAFETY: a string of the request or its connection.

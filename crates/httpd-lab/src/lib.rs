@@ -13,6 +13,7 @@
 use std::time::{Duration, Instant};
 
 pub mod attack;
+pub mod browser;
 pub mod client;
 pub mod http2;
 mod install;
@@ -30,6 +31,7 @@ mod spawn;
 pub mod sys;
 mod tls;
 
+pub use browser::Browser;
 pub use client::{ConnectOptions, RawClient, Response};
 pub use install::{Module, Mpm, apache_binary, module_path, modules_dir};
 pub use probe::{Outage, Probe};

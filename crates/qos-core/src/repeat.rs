@@ -27,6 +27,14 @@ pub fn line(count: u32) -> Line {
     }
 }
 
+/// The count after one more, where a counter holds numbers up to `most` (at least 2 x [`LOG_REPEAT`]) only: a long row goes on in
+/// its summed-up part.
+#[must_use]
+pub fn next(count: u32, most: u32) -> u32 {
+    let last = most - most % LOG_REPEAT;
+    if count >= last { LOG_REPEAT + 1 } else { count + 1 }
+}
+
 /// What remains to be said when the row of `count` occurrences ends: `Some(N)` for a line
 /// marked `(previously)` with `message repeated N times`.
 #[must_use]
@@ -46,6 +54,15 @@ mod tests {
         assert_eq!(line(20), Line::Single);
         assert_eq!(line(40), Line::Repeated(20));
         assert_eq!(remainder(77), Some(17));
+    }
+
+    #[test]
+    fn a_row_goes_on_in_a_small_counter() {
+        let (mut small, mut large) = (0, 0);
+        for _ in 0..1000 {
+            (small, large) = (next(small, 95), large + 1);
+            assert_eq!((line(small), remainder(small)), (line(large), remainder(large)));
+        }
     }
 
     #[test]

@@ -165,10 +165,8 @@ fn who_waits_is_told_of_a_death() {
             .is_some();
             let done = killed_after(j, || region.reclaim_child(10)).is_some();
             region.reclaim_missing(&mut |pid| pid == 99);
-            // Would sleep for a second a time if it had not been told.
-            for _ in 0..100 {
-                other.wait(request, 0, std::time::Duration::from_secs(1));
-            }
+            let place = region.requests()[request.raw() as usize].turn(0).unwrap();
+            assert!(place.is_told(), "steps {k} {j}");
             assert_eq!(other.turn(request, 0), Some(Turn::Mine), "steps {k} {j}");
             assert_only_the_neighbour(&region, &format!("steps {k} {j}"));
             if done {

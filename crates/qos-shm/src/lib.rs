@@ -47,7 +47,7 @@ mod region_tests;
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod request_tests;
 
-pub use clients::{Bound, Client, ClientId, Gone, IsOpen, Keep, WAYS, WORTHS, Worth};
+pub use clients::{Bound, Client, ClientId, Gone, IsOpen, Keep, MOST_DENIALS, WAYS, WORTHS, Worth};
 pub use counts::{Bucket, CountKey, CountTable, HOLDINGS, HoldingCell, Holdings};
 pub use turns::{TURNS, Turn};
 

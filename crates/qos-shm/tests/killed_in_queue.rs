@@ -20,7 +20,7 @@ const THREADS: usize = 2;
 const ACTORS: usize = CHILDREN * THREADS;
 const QUEUES: usize = 3;
 const COUNTS: usize = 3;
-const RUN: Duration = Duration::from_secs(10);
+const RUN: Duration = Duration::from_secs(6);
 const DEADLINE: Duration = Duration::from_secs(20);
 const SIZING: Sizing = Sizing { children: CHILDREN as u32, connections: 1, requests: 40, block_slots: 2 };
 

@@ -15,11 +15,16 @@ pub fn blocked_connection(blocked: &Blocked, mark: Mark, repeated: Option<u32>, 
     format!("mod_qos(060): access denied{}, QS_ClientEventBlockCount rule: max={max}, current={current}, {last}, c={client}", mark.text())
 }
 
-/// 060 at a request.
+/// 060 at a request. `repeated`: the line stands for that many.
 #[must_use]
-pub fn blocked_request(blocked: &Blocked, mark: Mark, client: &str, id: &str) -> String {
+pub fn blocked_request(blocked: &Blocked, mark: Mark, repeated: Option<u32>, client: &str, id: &str) -> String {
     let Blocked { max, current, age } = *blocked;
-    format!("mod_qos(060): access denied{}, QS_ClientEventBlockCount rule: max={max}, current={current}, age={age}, c={client}, id={id}", mark.text())
+    let repeated = again(repeated);
+    format!("mod_qos(060): access denied{}, QS_ClientEventBlockCount rule: max={max}, current={current}, age={age}, {repeated}c={client}, id={id}", mark.text())
+}
+
+fn again(repeated: Option<u32>) -> String {
+    repeated.map(|times| format!("message repeated {times} times, ")).unwrap_or_default()
 }
 
 /// 061 and 062.
@@ -38,29 +43,31 @@ pub fn too_many_delayed(max: u32, current: u32, mark: Mark, client: &str, id: &s
     format!("mod_qos(061): access denied{}, QS_ClientEventPerSecLimit rule: max delayed={max}, current={current}, c={client}, id={id}", mark.text())
 }
 
-/// 065.
+/// 065. `repeated`: the line stands for that many.
 #[must_use]
-pub fn event_requests(max: u32, current: u32, mark: Mark, client: &str, id: &str) -> String {
-    format!("mod_qos(065): access denied{}, QS_ClientEventRequestLimit rule: max={max}, current={current}, c={client}, id={id}", mark.text())
+pub fn event_requests(max: u32, current: u32, mark: Mark, repeated: Option<u32>, client: &str, id: &str) -> String {
+    let repeated = again(repeated);
+    format!("mod_qos(065): access denied{}, QS_ClientEventRequestLimit rule: max={max}, current={current}, {repeated}c={client}, id={id}", mark.text())
 }
 
 /// 066. `repeated`: the line stands for that many.
 #[must_use]
 pub fn not_preferred(found: &NotPreferred, mark: Mark, repeated: Option<u32>, client: Address) -> String {
     let NotPreferred { penalty, flags, max, connections } = *found;
-    let repeated = repeated.map(|times| format!("message repeated {times} times, ")).unwrap_or_default();
+    let repeated = again(repeated);
     format!(
         "mod_qos(066): access denied{}, QS_ClientPrefer rule (penalty={penalty} 0x{flags:02x}): max={max}, concurrent connections={connections}, {repeated}c={client}",
         mark.text()
     )
 }
 
-/// 067.
+/// 067. `repeated`: the line stands for that many.
 #[must_use]
-pub fn limited(event: &str, conditional: bool, limited: &Limited, mark: Mark, client: &str, id: &str) -> String {
+pub fn limited(event: &str, conditional: bool, limited: &Limited, mark: Mark, repeated: Option<u32>, client: &str, id: &str) -> String {
+    let repeated = again(repeated);
     let rule = if conditional { "QS_CondClientEventLimitCount" } else { "QS_ClientEventLimitCount" };
     let Limited { max, current, age } = *limited;
-    format!("mod_qos(067): access denied{}, {rule} rule: event={event}, max={max}, current={current}, age={age}, c={client}, id={id}", mark.text())
+    format!("mod_qos(067): access denied{}, {rule} rule: event={event}, max={max}, current={current}, age={age}, {repeated}c={client}, id={id}", mark.text())
 }
 
 /// Which rule lets requests run one after the other, and for whom.
@@ -127,17 +134,26 @@ mod tests {
             "mod_qos(060): access denied (previously), QS_ClientEventBlockCount rule: max=3, current=4, message repeated 17 times, c=192.0.2.7"
         );
         assert_eq!(
-            blocked_request(&found, Mark::LogOnly, C, "x"),
+            blocked_request(&found, Mark::LogOnly, None, C, "x"),
             "mod_qos(060): access denied (log only), QS_ClientEventBlockCount rule: max=3, current=4, age=9, c=192.0.2.7, id=x"
         );
     }
 
     #[test]
     fn limits_as_fail2ban_reads_them() {
-        let line = limited("QS_Limit", false, &Limited { max: 6, current: 6, age: 0 }, Mark::Enforced, C, "x");
+        let line = limited("QS_Limit", false, &Limited { max: 6, current: 6, age: 0 }, Mark::Enforced, None, C, "x");
         assert_eq!(line, "mod_qos(067): access denied, QS_ClientEventLimitCount rule: event=QS_Limit, max=6, current=6, age=0, c=192.0.2.7, id=x");
         let pattern = crate::pattern::Pattern::new(b"event=(.*), max=([0-9]+), current=([0-9]+), age=0, c=(.*), id=").unwrap();
         assert_eq!(pattern.matches(line.as_bytes()), crate::pattern::Match::Yes);
+    }
+
+    #[test]
+    fn summed_up_lines_of_requests() {
+        let line = limited("Login", true, &Limited { max: 3, current: 43, age: 9 }, Mark::Enforced, Some(20), C, "x");
+        assert_eq!(
+            line,
+            "mod_qos(067): access denied, QS_CondClientEventLimitCount rule: event=Login, max=3, current=43, age=9, message repeated 20 times, c=192.0.2.7, id=x"
+        );
     }
 
     #[test]
@@ -151,7 +167,7 @@ mod tests {
             "mod_qos(066): access denied, QS_ClientPrefer rule (penalty=5 0x01): max=80, concurrent connections=93, c=192.0.2.7"
         );
         assert_eq!(
-            event_requests(2, 3, Mark::Enforced, C, "x"),
+            event_requests(2, 3, Mark::Enforced, None, C, "x"),
             "mod_qos(065): access denied, QS_ClientEventRequestLimit rule: max=2, current=3, c=192.0.2.7, id=x"
         );
         assert_eq!(waited(Serialized::Server, 10, "x"), "mod_qos(068): QS_SrvSerialize exceeds limit of 10 seconds, id=x");

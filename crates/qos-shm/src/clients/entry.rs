@@ -1,6 +1,6 @@
 //! One client: reading and changing its words.
 
-use super::words::{Tag, marks, nibble_of, pace, pair, read_marks, read_pace, read_pair, read_timed, timed};
+use super::words::{MOST_DENIALS, Tag, marks, nibble_of, pace, pair, read_denials, read_marks, read_pace, read_pair, read_timed, timed};
 use crate::sync::{
     AtomicU64,
     Ordering::{Acquire, SeqCst},
@@ -180,7 +180,19 @@ impl Client<'_> {
         self.update(PACE, |word| {
             let old = read_pace(word);
             let new = change(old);
-            (pace(new, self.tag.nibble()), (old, new))
+            (pace(new, read_denials(word), self.tag.nibble()), (old, new))
+        })
+    }
+
+    /// Changes the number of denied requests that were counted for the log (0 to [`MOST_DENIALS`]); returns it as it was and as it is.
+    ///
+    /// # Errors
+    /// [`Gone`]
+    pub fn change_denials(&self, change: impl Fn(u32) -> u32) -> Result<(u32, u32), Gone> {
+        self.update(PACE, |word| {
+            let old = read_denials(word);
+            let new = change(old).min(MOST_DENIALS);
+            (pace(read_pace(word), new, self.tag.nibble()), (old, new))
         })
     }
 

@@ -55,3 +55,4 @@ pub use entry::{Client, ClientId, Gone};
 pub use mapping::{ClientSizing, ClientTable, ClientTableError, Resumed};
 pub use rank::{Bound, Keep, WORTHS, Worth};
 pub use table::{IsOpen, WAYS};
+pub use words::MOST_DENIALS;

@@ -299,17 +299,17 @@ fn a_dead_claim_is_evicted() {
 #[test]
 fn interrupted_at_every_step_of_an_insertion() {
     for full in [false, true] {
-        for what in 0..4 {
+        for what in 0..5 {
             let mut at = 0;
             loop {
-                let (_, table) = leaked(1);
-                let all = of_one_bucket(&table).take(3 * WAYS).collect::<Vec<_>>();
+                let (memory, table) = leaked(1);
+                let all = of_one_bucket(&table).take(5 * WAYS).collect::<Vec<_>>();
                 if full {
                     for n in &all[WAYS..2 * WAYS] {
                         insert(&table, *n, NOW - 1);
                     }
                 }
-                let (same, others) = (all[0], all[1..WAYS].to_vec());
+                let (same, others, many) = (all[0], all[1..WAYS].to_vec(), all[3 * WAYS..].to_vec());
                 let reached = Rc::new(std::cell::Cell::new(false));
                 let seen = Rc::clone(&reached);
                 let hook = move |step| {
@@ -325,6 +325,13 @@ fn interrupted_at_every_step_of_an_insertion() {
                             2 => {
                                 insert(&table, same, NOW).change_block(NOW, add(1, NOW)).unwrap();
                             }
+                            // Every slot changes hands, the claimed one last: its client is not the next to go.
+                            4 => many.iter().take(WAYS).zip(1..).for_each(|(n, later)| {
+                                let client = insert(&table, *n, NOW + later);
+                                client.change_marks(NOW, |_| Marks { vip: true, ..Marks::default() }).unwrap();
+                                client.change_block(NOW, add(1, NOW)).unwrap();
+                                client.add_statistics(&Statistics { responses: [1; 5], activity: 1 });
+                            }),
                             _ => {
                                 insert(&table, same, NOW).change_block(NOW, add(1, NOW)).unwrap();
                                 others.iter().for_each(|n| {
@@ -337,7 +344,14 @@ fn interrupted_at_every_step_of_an_insertion() {
                 let after = interrupted(hook, || insert(&table, same, NOW).change_block(NOW, add(1, NOW)).map(|(_, new)| new.count));
                 check(&table, &all);
                 let count = find(&table, same).map_or(0, |client| client.block(NOW).count);
-                let expected = if what < 2 || !reached.get() { 1 } else { 2 };
+                for other in all[3 * WAYS..].iter().filter_map(|n| find(&table, *n)) {
+                    assert_eq!((other.block(NOW).count, other.statistics().activity), (1, 1), "interrupted before step {at}: another client was changed");
+                }
+                // No entry is lost where nobody dies.
+                let linked = memory.tags.iter().filter(|tag| super::words::Tag(tag.load(crate::sync::Ordering::SeqCst)).entry().is_some()).count() as u64;
+                let spare = memory.shares.spares.iter().filter(|spare| spare.load(crate::sync::Ordering::SeqCst) != 0).count() as u64;
+                assert_eq!(memory.shares.given.load(crate::sync::Ordering::SeqCst), linked + spare, "interrupted before step {at} by {what}");
+                let expected = if what < 2 || what == 4 || !reached.get() { 1 } else { 2 };
                 match after {
                     Ok(_) => assert_eq!(count, expected, "interrupted before step {at} by {what}, full: {full}"),
                     // It was evicted between the insertion and the count: the caller is told.

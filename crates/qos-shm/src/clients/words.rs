@@ -116,14 +116,21 @@ pub(super) const fn read_marks(word: u64, now: u32) -> Marks {
     Marks { vip: word >> 26 & 1 == 1, low_since: since, flags: (word >> 28) as u8 }
 }
 
-/// `per_second:32 | delay:16 | 0:12 | birth:4`.
-pub(super) const fn pace(pace: Pace, nibble: u64) -> u64 {
+/// The largest number of denials that a word keeps.
+pub const MOST_DENIALS: u32 = 0xfff;
+
+/// `per_second:32 | delay:16 | denials:12 | birth:4`.
+pub(super) const fn pace(pace: Pace, denials: u32, nibble: u64) -> u64 {
     let delay = if pace.delay_ms > 0xffff { 0xffff } else { pace.delay_ms };
-    ((pace.per_second as u64) << 32) | ((delay as u64) << 16) | nibble
+    ((pace.per_second as u64) << 32) | ((delay as u64) << 16) | (((denials & MOST_DENIALS) as u64) << 4) | nibble
 }
 
 pub(super) const fn read_pace(word: u64) -> Pace {
     Pace { per_second: (word >> 32) as u32, delay_ms: ((word >> 16) & 0xffff) as u32 }
+}
+
+pub(super) const fn read_denials(word: u64) -> u32 {
+    (word >> 4) as u32 & MOST_DENIALS
 }
 
 /// Two numbers of a word without birth.
@@ -175,7 +182,8 @@ mod tests {
             assert_eq!((read_marks(word, 20), nibble_of(word)), (marked, 5));
         }
         let paced = Pace { per_second: u32::MAX, delay_ms: 5000 };
-        assert_eq!((read_pace(pace(paced, 3)), nibble_of(pace(paced, 3))), (paced, 3));
+        let word = pace(paced, 77, 3);
+        assert_eq!((read_pace(word), read_denials(word), nibble_of(word)), (paced, 77, 3));
         assert_eq!(read_pair(pair(1, u32::MAX)), (1, u32::MAX));
     }
 }

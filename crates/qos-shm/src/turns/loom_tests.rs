@@ -107,7 +107,7 @@ impl<const REAL: bool> Bench<REAL> {
             let first = (0_u32..).zip(&self.cells).filter(|(_, cell)| cell.state().phase() != Phase::Free).min_by_key(|(_, cell)| cell.state().ticket());
             let Some((place, cell)) = first else { break };
             assert_eq!(cell.state().phase(), Phase::Queued);
-            assert_ne!(cell.word.load(SeqCst), cell.seen.load(SeqCst), "the first sleeps");
+            assert!(cell.is_told(), "the first sleeps");
             assert_eq!(self.turns().turn(place), Some(Turn::Mine));
             self.serve(place);
         }

@@ -104,6 +104,12 @@ impl TurnCell {
     fn set(&self, state: State) {
         self.state.store(state.0, SeqCst);
     }
+
+    /// Whether something has happened since it looked last: it will not sleep.
+    #[cfg(test)]
+    pub fn is_told(&self) -> bool {
+        self.word.load(SeqCst) != self.seen.load(SeqCst)
+    }
 }
 
 /// Whose turn it is.

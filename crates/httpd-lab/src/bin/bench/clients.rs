@@ -9,6 +9,7 @@ use httpd_lab::{Module, Server};
 use crate::connections::{self, Plan};
 use crate::options::Options;
 use crate::table::{Bar, Cells, Table, grouped, median};
+use crate::usage;
 use crate::variant;
 
 /// Sizes of the table.
@@ -64,38 +65,48 @@ fn shared_bytes(server: &Server) -> f64 {
     maps.lines().filter_map(size).sum::<u64>() as f64
 }
 
+/// One round of keep-alive requests.
+struct Stay {
+    per_second: f64,
+    /// CPU time of the server per request.
+    server_us: f64,
+}
+
 /// Clients that stay: `ab` with keep-alive, in turn.
 fn keep_alive(options: &Options) {
-    let (rounds, requests) = options.pick((7, 60_000), (3, 10_000));
+    let (rounds, requests) = options.pick((9, 60_000), (3, 10_000));
     let config = format!("{}\nMaxKeepAliveRequests 0\n", limits(100_000).replace("QS_SrvMaxConnPerIP 50", "QS_SrvMaxConnPerIP 500"));
     let servers: Vec<(Module, Server)> = options.modules.iter().map(|module| (*module, connections::server(*module, &config))).collect();
-    let mut seen: Vec<(Module, Vec<f64>)> = options.modules.iter().map(|module| (*module, Vec::new())).collect();
+    let mut seen: Vec<(Module, Vec<Stay>)> = options.modules.iter().map(|module| (*module, Vec::new())).collect();
     for round in 0..rounds {
         for k in 0..servers.len() {
             let k = (k + round) % servers.len();
-            seen[k].1.push(per_second(&servers[k].1, requests));
+            seen[k].1.push(stay(&servers[k].1, requests));
         }
     }
-    let ratios: Cells = seen
-        .iter()
-        .map(|(module, figures)| {
-            let none = seen.iter().find(|(other, _)| *other == Module::None).map_or(&[][..], |(_, figures)| figures);
-            (*module, median(figures.iter().zip(none).map(|(own, none)| own / none).collect()))
-        })
-        .collect();
-    let cells: Cells = seen.iter().map(|(module, figures)| (*module, median(figures.clone()))).collect();
     let mut table =
         Table::of_variants(&format!("Keep-alive requests, block rule and four limit variables, event (medians of {rounds} rounds and of their ratios)"), "");
-    table.compare_by("requests per second", &cells, &ratios, 0, Some(Bar::AtLeast(0.97)));
+    let mut row = |name: &str, figure: fn(&Stay) -> f64, digits, bar| {
+        let none = seen.iter().find(|(other, _)| *other == Module::None).map_or(&[][..], |(_, rounds)| rounds);
+        let ratios = |own: &[Stay]| median(own.iter().zip(none).map(|(own, none)| figure(own) / figure(none)).collect());
+        let cells: Cells = seen.iter().map(|(module, rounds)| (*module, median(rounds.iter().map(figure).collect()))).collect();
+        table.compare_by(name, &cells, &seen.iter().map(|(module, rounds)| (*module, ratios(rounds))).collect(), digits, bar);
+    };
+    row("requests per second", |stay| stay.per_second, 0, Some(Bar::AtLeast(0.97)));
+    row("server CPU time per request, microseconds", |stay| stay.server_us, 2, None);
     table.print();
 }
 
-fn per_second(server: &Server, requests: u32) -> f64 {
+fn stay(server: &Server, requests: u32) -> Stay {
+    let pids = server.children();
+    let before = usage::of_processes(&pids);
     let out = Command::new("ab")
         .args(["-q", "-k", "-c", "16", "-n", &requests.to_string(), "-B", &Ipv4Addr::new(127, 9, 0, 1).to_string(), &server.url("/small.txt")])
         .output()
         .expect("ab (package apache2-utils)");
+    let spent = usage::of_processes(&pids).saturating_sub(before);
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     let line = text.lines().find(|line| line.starts_with("Requests per second:")).unwrap_or_else(|| panic!("ab: {text}"));
-    line.split_whitespace().nth(3).and_then(|number| number.parse().ok()).expect("a number")
+    let per_second = line.split_whitespace().nth(3).and_then(|number| number.parse().ok()).expect("a number");
+    Stay { per_second, server_us: spent.as_secs_f64() * 1e6 / f64::from(requests) }
 }

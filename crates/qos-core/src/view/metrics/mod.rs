@@ -4,6 +4,7 @@ mod writer;
 
 use super::snapshot::{RuleKind, Server, Snapshot};
 use crate::text::Text;
+use std::collections::HashMap;
 use writer::{Family, Writer};
 
 /// Content type of the document.
@@ -91,19 +92,31 @@ fn connections(out: &mut Writer, snapshot: &Snapshot) {
         out.family(&CLIENTS);
         out.sample(&[], clients);
     }
-    let counting = || snapshot.servers.iter().filter_map(|server| Some((server, server.connections.as_ref()?)));
+    let names = names(snapshot);
+    let counting = || names.iter().zip(&snapshot.servers).filter_map(|(name, server)| Some((name, server, server.connections.as_ref()?)));
     out.family(&SERVER_CONNECTIONS);
-    for (server, connections) in counting() {
-        out.sample(&[("server", &server.title()), ("kind", kind(server))], connections.current);
+    for (name, server, connections) in counting() {
+        out.sample(&[("server", name), ("kind", kind(server))], connections.current);
     }
     out.family(&SERVER_LIMIT);
-    for (server, connections) in counting() {
+    for (name, server, connections) in counting() {
         for (rule, limit) in [("QS_SrvMaxConn", connections.max), ("QS_SrvMaxConnClose", connections.close), ("QS_SrvMaxConnPerIP", connections.per_ip)] {
             if let Some(limit) = limit {
-                out.sample(&[("server", &server.title()), ("kind", kind(server)), ("rule", rule)], limit);
+                out.sample(&[("server", name), ("kind", kind(server)), ("rule", rule)], limit);
             }
         }
     }
+}
+
+/// What the servers are called: virtual hosts of one name and port get a number, the same in all families.
+fn names(snapshot: &Snapshot) -> Vec<String> {
+    let mut seen = HashMap::<String, u32>::new();
+    let name = |server: &Server| {
+        let title = server.title();
+        let times = seen.entry(title.clone()).and_modify(|times| *times += 1).or_insert(1);
+        if *times == 1 { title } else { format!("{title} ({times})") }
+    };
+    snapshot.servers.iter().map(name).collect()
 }
 
 fn kind(server: &Server) -> &'static str {
@@ -130,7 +143,7 @@ fn client_table(out: &mut Writer, snapshot: &Snapshot) {
 
 /// One limit of a rule with all its labels.
 struct Counter<'a> {
-    server: String,
+    server: &'a str,
     kind: &'static str,
     directive: &'static str,
     text: &'a Text,
@@ -138,9 +151,9 @@ struct Counter<'a> {
     current: u64,
 }
 
-fn counters(server: &Server) -> Vec<Counter<'_>> {
+fn counters<'a>(name: &'a str, server: &'a Server) -> Vec<Counter<'a>> {
     let mut found = Vec::new();
-    let mut add = |directive, text, limit, current| found.push(Counter { server: server.title(), kind: kind(server), directive, text, limit, current });
+    let mut add = |directive, text, limit, current| found.push(Counter { server: name, kind: kind(server), directive, text, limit, current });
     for rule in &server.rules {
         let [concurrent, requests, kbytes] = rule.kind.directives();
         if let Some(counted) = &rule.concurrent {
@@ -161,7 +174,8 @@ fn counters(server: &Server) -> Vec<Counter<'_>> {
 }
 
 fn rules(out: &mut Writer, snapshot: &Snapshot) {
-    let all = || snapshot.servers.iter().filter(|server| !server.shares_main).flat_map(counters);
+    let names = names(snapshot);
+    let all = || names.iter().zip(&snapshot.servers).filter(|(_, server)| !server.shares_main).flat_map(|(name, server)| counters(name, server));
     if all().next().is_none() {
         return;
     }
@@ -169,7 +183,7 @@ fn rules(out: &mut Writer, snapshot: &Snapshot) {
         out.family(family);
         for counter in all() {
             let text = counter.text.to_string();
-            out.sample(&[("server", &counter.server), ("kind", counter.kind), ("rule", counter.directive), ("text", &text)], value(&counter));
+            out.sample(&[("server", counter.server), ("kind", counter.kind), ("rule", counter.directive), ("text", &text)], value(&counter));
         }
     }
 }

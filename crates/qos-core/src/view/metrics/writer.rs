@@ -66,7 +66,7 @@ impl Writer {
         }
     }
 
-    /// Two servers or rules may have the same text; a further label tells them apart.
+    /// Rules of a server may have the same text; a further label tells them apart.
     fn line(&mut self, labels: &[(&str, &str)], value: impl Display) {
         let text = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escape(value))).collect::<Vec<_>>().join(",");
         let mut unique = text.clone();

@@ -93,8 +93,11 @@ fn metrics_of_everything() {
 fn the_same_labels_twice_get_a_number() {
     let mut twice = full();
     twice.servers.push(twice.servers[1].clone());
+    let again = twice.servers[0].rules[0].clone();
+    twice.servers[0].rules.push(again);
     let text = metrics::render(&twice);
-    assert!(text.contains("qos_server_connections{server=\"v.example:18081\",kind=\"virtual\",nth=\"2\"} 0\n"));
+    assert!(text.contains("qos_server_connections{server=\"v.example:18081 (2)\",kind=\"virtual\"} 0\n"));
+    assert!(text.contains("rule=\"QS_LocRequestLimit\",text=\"/app\",nth=\"2\"} 10\n"));
     let samples = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' ')).map(|(name, _)| name).collect::<Vec<_>>();
     let unique = samples.iter().collect::<std::collections::HashSet<_>>();
     assert_eq!(samples.len(), unique.len());
