@@ -294,3 +294,14 @@ fn the_proxy_protocol_tells_clients_apart() {
     assert!(wait_until(SECONDS(5), || server.open_connections() == 0));
     assert_eq!([ask("198.51.100.5", ""), ask("198.51.100.6", "")], [Some(200), Some(200)]);
 }
+
+/// X-Forwarded-For, if a proxy sets it anew: two clients behind one proxy are told apart by each rule.
+#[test]
+fn x_forwarded_for_tells_clients_apart() {
+    let server = serving("QS_ClientIpFromHeader X-Forwarded-For 127.0.40.0/24\nQS_ClientEventLimitCount 2 60 Login\nQS_ClientEventBlockCount 2 60").start();
+    let ask = |client: &str, query: &str| through(&server, &format!("X-Forwarded-For: {client}"), &format!("/small.txt?{query}"));
+    assert_eq!([ask("192.0.2.1", "Login=1"), ask("192.0.2.2", "Login=1"), ask("192.0.2.1", "Login=1")], [Some(200), Some(200), Some(500)]);
+    assert_eq!([ask("192.0.2.3", "QS_Block=1"), ask("192.0.2.4", "QS_Block=1"), ask("192.0.2.3", "QS_Block=1")], [Some(200), Some(200), Some(500)]);
+    assert_eq!([ask("192.0.2.1", ""), ask("192.0.2.2", ""), ask("192.0.2.3", ""), ask("192.0.2.4", "")], [Some(500), Some(200), Some(500), Some(200)]);
+    server.expect_line("mod_qos(060): access denied, QS_ClientEventBlockCount rule: max=2, current=2, age=#, c=192.0.2.3, id=*");
+}
