@@ -162,7 +162,10 @@ fn in_log_only_mode_every_rule_speaks_and_everybody_is_served() {
 #[test]
 fn a_status_line_is_written_once_a_minute() {
     let server = showing("QS_Status on\nLogLevel crit").processes(4).start();
+    let preferring = showing("QS_Status on\nQS_ClientPrefer").start();
     let start = Instant::now();
+    // The harness and three pages: one plain text, three html.
+    (0..3).for_each(|_| drop(preferring.client().get("/index.html").unwrap()));
     let held = [1, 2, 3].map(|n| served(&format!("127.0.20.{n}"), server.addr()).unwrap());
     only(&server, 3);
     assert!(server.wait_for_log("mod_qos(200): ", SECONDS(65)), "{}", server.error_log());
@@ -188,6 +191,13 @@ fn a_status_line_is_written_once_a_minute() {
     // 16 processes with 64 threads have room in the scoreboard; 64 threads run, and event holds twice as many idle.
     assert_eq!(open + waiting + read + write + keepalive + starting + log + dns + closing + finishing + idle, 16 * 64, "{exact}");
     assert_eq!((waiting + read + write + keepalive, max, busy, all), (64, 192, read + write + keepalive + log + dns, held.len() as u32), "{exact}");
+    // With QS_ClientPrefer, what all clients asked for.
+    assert!(preferring.wait_for_log("mod_qos(200): ", SECONDS(5)), "{}", preferring.error_log());
+    preferring.expect_line(
+        "mod_qos(200): { \"scoreboard\": { \"open\": #, \"waiting\": #, \"read\": #, \"write\": #, \"keepalive\": #, \"start\": #, \"log\": #, \"dns\": #, \
+         \"closing\": #, \"finishing\": #, \"idle\": # }, \"maxclients\": { \"max\": 192, \"busy\": #, \"QS_AllConn\": # }, \
+         \"clientContentTypes\": { \"html\": 3, \"css/js\": 0, \"images\": 0, \"other\": #, \"304\": 0 } }",
+    );
 }
 
 #[test]
