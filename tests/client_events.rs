@@ -220,6 +220,22 @@ fn redirected_and_included_requests_count_once() {
     assert!(wait_until(SECONDS(5), || state().contains(" block=23/")), "{}", state());
 }
 
+/// Section 12, variables marked P: the page that answers a denied request can say why.
+#[test]
+fn error_pages_see_the_variables_of_their_request() {
+    let config = "ErrorDocument 500 /page.shtml\nAddOutputFilter INCLUDES .shtml\nQS_ClientEventLimitCount 2 600\nQS_ClientEventBlockCount 9 600";
+    let server = serving(config).start();
+    let names = ["QS_ErrorNotes", "QS_Limit", "QS_Limit_Counter", "QS_Block", "QS_Cond", "QS_IsVipRequest", "QS_ClientLowPrio"];
+    let page = names.map(|name| format!("{name}=<!--#echo var=\"{name}\" -->")).join(" ");
+    std::fs::write(server.docs().join("page.shtml"), page).unwrap();
+    console(&server, "setvip", "127.0.30.1");
+    let response = server.ask("127.0.30.1", "/small.txt?QS_Limit=3&QS_Block=2&QS_Cond=why", &[]).unwrap();
+    let text = "QS_ErrorNotes=067 QS_Limit=3 QS_Limit_Counter=3 QS_Block=2 QS_Cond=why QS_IsVipRequest=yes QS_ClientLowPrio=(none)";
+    assert_eq!((response.status, response.text().as_str()), (500, text));
+    let state = || console(&server, "search", "127.0.30.1");
+    assert!(wait_until(SECONDS(5), || state().contains(" block=2/")), "once: {}", state());
+}
+
 /// Section 9.6.3: refusals are summed up, and what was not said follows when the block is over.
 #[test]
 fn refused_connections_are_summed_up() {

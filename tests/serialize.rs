@@ -218,8 +218,27 @@ fn a_number_of_waiting_requests_is_enough() {
     }
 }
 
-/// A number of waiting requests of none: the next one is denied at once. The scopes: a virtual host of its own has a turn of its own, one
-/// without has the main server's.
+/// A client that is gone waits for nothing: its place in the queue is free within a second or two.
+#[test]
+fn who_leaves_gives_up_its_place() {
+    for (rule, config) in [
+        ("QS_SrvSerialize", "QS_SrvSerialize on 60 1\nSetEnvIf Request_URI ^/cgi/ QS_SrvSerialize"),
+        ("QS_ClientSerialize", "QS_ClientSerialize 1\nSetEnvIf Request_URI ^/cgi/ QS_Serialize"),
+    ] {
+        let server = serving(config).start();
+        let (_first, _) = holder(&server);
+        let leaves = asking(&server, &turn(1));
+        server.wait_busy(2);
+        assert_eq!(server.status(FROM, &turn(2)), Some(500), "{rule}: one may wait");
+        leaves.reset().unwrap();
+        assert!(server.wait_for_access(&format!(" {} HTTP/", turn(1)), SECONDS(3)), "{rule}: {}", server.access_log());
+        let waits = asking(&server, &turn(3));
+        server.wait_busy(2);
+        assert!(!waits.wait_readable(Duration::from_millis(300)), "{rule}");
+    }
+}
+
+/// A virtual host with a configuration of its own has a turn of its own, one without has the main server's.
 #[test]
 fn each_server_with_a_configuration_of_its_own_has_its_turn() {
     let config = "QS_SrvSerialize on 1\nSetEnvIf Request_URI ^/cgi/ QS_SrvSerialize\n<VirtualHost *:@PORT1@>\nQS_SrvMaxConn 500\nSetEnvIf Request_URI . QS_SrvSerialize\n</VirtualHost>\n\
