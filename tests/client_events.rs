@@ -401,7 +401,7 @@ fn denied_requests_are_summed_up() {
     let server = serving("QS_ClientEventLimitCount 1 4").start();
     let begin = Instant::now();
     for _ in 0..77 {
-        assert_eq!(get(&mut server.client_from("127.0.30.1"), "/small.txt?limit=1").status, 500);
+        assert_eq!(get(&mut server.client_from("127.0.30.1"), "/small.txt?QS_Limit=1").status, 500);
     }
     assert!(begin.elapsed() < SECONDS(4), "the window must not end before");
     let line = "mod_qos(067): access denied, QS_ClientEventLimitCount rule: event=QS_Limit, max=1, current=";
