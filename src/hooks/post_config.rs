@@ -122,6 +122,14 @@ fn remarks(main: *mut ffi::server_rec, config: &ServerConfig, computed: u32, max
     if config.log_only() {
         log::server(main, log::Level::Notice, || "mod_qos(009): running in 'log only' mode - rules are NOT enforced!".to_owned());
     }
+    if let Some(header) = config.client.ip_header.as_ref().filter(|header| header.is_written_by_anybody()) {
+        log::server(main, log::Level::Notice, || {
+            format!(
+                "mod_qos(009): QS_ClientIpFromHeader: '{}' is believed from every client, who may so count for others; name the networks of your proxies behind it",
+                header.name()
+            )
+        });
+    }
     if !server::has_module(c"mod_unique_id.c") {
         log::server(main, log::Level::Warning, || "mod_qos(009): mod_unique_id not available (mod_qos generates simple request id if required)".to_owned());
     }
