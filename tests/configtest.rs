@@ -27,12 +27,27 @@ enum Kind {
     Header,
     Program,
     Method,
+    Percent(u64, u64),
+    /// The name of a variable that is counted.
+    Event,
+    Pattern,
+    /// Where the client's address stands.
+    ClientHeader,
+    Status,
+    Assignment,
 }
 
-use Kind::{Address, Countries, File, Flag, Header, Method, Number, Path, Program, Share, Variable, Word};
+use Kind::{
+    Address, Assignment, ClientHeader, Countries, Event, File, Flag, Header, Method, Number, Path, Pattern, Percent, Program, Share, Status, Variable, Word,
+};
 
 const INT_MAX: u64 = i32::MAX as u64;
 const CONNECTIONS: Kind = Number("connections", 1, INT_MAX);
+const U32: u64 = u32::MAX as u64;
+const RESPONSES: Kind = Number("responses", 1, INT_MAX);
+const EVENTS: Kind = Number("events", 0, U32);
+const SECONDS: Kind = Number("seconds", 1, 100_000_000);
+const WAITING: Kind = Number("waiting requests", 1, U32);
 const RATE: Kind = Number("bytes per second", 1, INT_MAX);
 
 /// A directive: arguments that are right, and the kind of each argument. Where a bad value is tried, the arguments
@@ -79,6 +94,25 @@ const TABLE: &[Row] = &[
     Row { name: "QS_ClientGeoIpFromHeader", good: &["X-Forwarded-For"], kinds: &[Header] },
     Row { name: "QSLog", good: &["/bin/cat", "|/bin/cat"], kinds: &[Program] },
     Row { name: "QS_EventCount", good: &["on", "off"], kinds: &[Flag] },
+    Row { name: "QS_ClientEventBlockCount", good: &["0", "3", "4294967295 100000000"], kinds: &[EVENTS, SECONDS] },
+    Row { name: "QS_ClientEventBlockExcludeIP", good: &["192.0.2.7", "192.0.2.0/24", "10.", "2001:db8::/32", "::1"], kinds: &[Address] },
+    Row { name: "QS_ClientEventLimitCount", good: &["0", "100000 60", "3 60 Login"], kinds: &[EVENTS, SECONDS, Event] },
+    Row { name: "QS_CondClientEventLimitCount", good: &["3 60 Other ^(a|b)$"], kinds: &[EVENTS, SECONDS, Event, Pattern] },
+    Row { name: "QS_ClientEventPerSecLimit", good: &["0", "5", "5 20"], kinds: &[Number("events per second", 0, U32), Number("delayed requests", 1, U32)] },
+    Row { name: "QS_ClientEventRequestLimit", good: &["0", "5"], kinds: &[Number("requests", 0, U32)] },
+    Row { name: "QS_ClientSerialize", good: &["", "5"], kinds: &[WAITING] },
+    Row { name: "QS_SrvSerialize", good: &["on", "off 10", "on 300 5"], kinds: &[Flag, SECONDS, WAITING] },
+    Row { name: "QS_ClientPrefer", good: &["", "1", "99%"], kinds: &[Percent(1, 99)] },
+    Row { name: "QS_ClientTolerance", good: &["5", "80%"], kinds: &[Percent(5, 80)] },
+    Row { name: "QS_ClientContentTypes", good: &["1 1 1 1 1", "300 200 300 100 2147483647"], kinds: &[RESPONSES; 5] },
+    Row {
+        name: "QS_ClientIpFromHeader",
+        good: &["X-Forwarded-For", "#X-Token", "#SSL_CLIENT_S_DN", "#USERAGENT_IP", "X-Real-IP 10.0.0.0/8"],
+        kinds: &[ClientHeader, Address],
+    },
+    Row { name: "QS_ClientIPv6Prefix", good: &["1", "64", "128"], kinds: &[Number("bits", 1, 128)] },
+    Row { name: "QS_SetEnvIfStatus", good: &["404 QS_Block", "100 x", "999 X=y=z"], kinds: &[Status, Assignment] },
+    Row { name: "QS_SetEnvStatus", good: &["404 QS_Block=2"], kinds: &[Status, Assignment] },
     Row { name: "QS_ConsoleMethods", good: &["GET", "post", "GET POST"], kinds: &[Method, Method] },
 ];
 
@@ -119,6 +153,19 @@ fn bad_values(kind: Kind) -> Vec<(String, String)> {
         Word(word) => same(&["yes", "exclude", "-"], &format!("is not a known word; expected {word}")),
         Header => same(&["X Real", "X:", "(x)"], "is not a header name; expected the name of a request header"),
         Program => same(&["|", " ", "| "], "names no program; expected a program and its arguments"),
+        Percent(min, max) => {
+            let over = [format!("{}%", max + 1), (min - 1).to_string()];
+            let other = ["abc", "-5", "5%%", "%", "1.5"].map(str::to_owned);
+            over.into_iter().chain(other).map(|value| (value, format!("; expected a percentage from {min} to {max}"))).collect()
+        }
+        Event => same(&["a=b", "a b"], "is not the name of a variable; expected a name without '=' and blanks"),
+        Pattern => same(&["(", "a[", "*"], "; expected a Perl compatible regular expression"),
+        ClientHeader => same(&["#"], "is not the name of a header; expected a header, #header, #SSL_CLIENT_S_DN or #USERAGENT_IP"),
+        Status => same(
+            &["99", "1000", "0", "-1", "404abc", "Null", "QS_SrvMaxConn"],
+            "expected a status from 100 to 999, QS_SrvMinDataRate, QS_SrvMaxConnPerIP, NullConnection or BrokenConnection",
+        ),
+        Assignment => same(&["=", "=x"], "is not a variable; expected variable or variable=value"),
         Method => same(&["PUT", "GET,POST", "-"], "is not a method of the console; expected GET, POST or both"),
     }
 }
@@ -167,11 +214,15 @@ fn cases(row: &Row) -> Vec<Case> {
             all.push(case(&format!("{name} {}", quoted(&empty)), &[&words]));
         }
     }
-    if !row.kinds.is_empty() {
+    if needed > 0 {
         all.push(case(name, &[&format!("{name}: an argument is missing; expected {usage}")]));
     }
     let extra = [full.as_slice(), &["surplus"]].concat();
-    all.push(case(&format!("{name} {}", quoted(&extra)), &[&format!("{name}: 'surplus' is one argument too many; expected {usage}")]));
+    if directive.arguments.last().is_some_and(|argument| argument.repeated) {
+        all.push(case(&format!("{name} {}", quoted(&extra)), &[&format!("{name}: 'surplus' is not")]));
+    } else {
+        all.push(case(&format!("{name} {}", quoted(&extra)), &[&format!("{name}: 'surplus' is one argument too many; expected {usage}")]));
+    }
 
     let right = format!("{name} {}", quoted(&full));
     if directive.scope != Scope::ServerAndLocation {
@@ -201,6 +252,24 @@ fn special_cases() -> Vec<Case> {
             &["QS_ClientGeoCountryPriv: '11' differs from an earlier line; expected the same number of connections, 10"],
         ),
         case("QS_ClientGeoCountryPriv CH,,DE 10", &["QS_ClientGeoCountryPriv: '' is not a country code"]),
+        case(
+            "QS_ClientEventLimitCount 3 60 Login\nQS_CondClientEventLimitCount 3 60 LOGIN x",
+            &["QS_CondClientEventLimitCount: 'LOGIN' is counted by another rule already; expected each variable once"],
+        ),
+        case(
+            "QS_ClientEventLimitCount 3\nQS_ClientEventLimitCount 3 60 qs_limit",
+            &["QS_ClientEventLimitCount: 'qs_limit' is counted by another rule already"],
+        ),
+        case("QS_SetEnvIfStatus NullConnection QS_Limit", &["QS_SetEnvIfStatus: 'QS_Limit' is not the variable of this code; expected QS_Block"]),
+        case("QS_SetEnvIfStatus BrokenConnection QS_Block=2", &["QS_SetEnvIfStatus: 'QS_Block=2' is not the variable of this code; expected QS_Block"]),
+        case(
+            "<VirtualHost *:1>\nQS_SetEnvIfStatus QS_SrvMinDataRate QS_Block\n</VirtualHost>",
+            &["QS_SetEnvIfStatus: 'QS_SrvMinDataRate' is not allowed in a virtual host or location; expected it in the main server"],
+        ),
+        case(
+            "<Location />\nQS_SetEnvIfStatus QS_SrvMaxConnPerIP QS_Block\n</Location>",
+            &["QS_SetEnvIfStatus: 'QS_SrvMaxConnPerIP' is not allowed in a virtual host or location"],
+        ),
         case("QS_SrvSampleRate 5 6", &["QS_SrvSampleRate: '6' is too large; expected a number of seconds from 0 to 5"]),
         case("<VirtualHost *:1>\nQS_SrvMaxConn 5x\n</VirtualHost>", &["QS_SrvMaxConn: '5x' is not a number"]),
         case("<Location />\nQS_LimitRequestBody 5x\n</Location>", &["QS_LimitRequestBody: '5x' is not a number"]),
@@ -246,6 +315,8 @@ fn each_kind_of_bad_value_is_refused_with_an_error_that_says_what_would_be_right
 
 #[test]
 fn each_right_form_is_accepted_wherever_the_directive_may_stand() {
+    let countries = std::env::temp_dir().join(format!("configtest-{}.csv", std::process::id()));
+    std::fs::write(&countries, "\"3221225984\",\"3221226239\",\"CH\"\n").unwrap();
     let rounds = TABLE.iter().map(|row| row.good.len()).max().unwrap();
     for round in 0..rounds {
         let line = |row: &Row| row.good.get(round).map(|good| format!("{} {good}\n", row.name)).unwrap_or_default();
@@ -257,9 +328,11 @@ fn each_right_form_is_accepted_wherever_the_directive_may_stand() {
             let main = lines(&[Scope::Global, Scope::Server, Scope::ServerAndLocation], without);
             let inner = format!("<Location />\n{location}</Location>\n<Directory @DOCS@>\n{location}</Directory>\n");
             let config = format!("{main}{inner}<VirtualHost *:1>\n{server}{inner}</VirtualHost>\n");
+            let config = config.replace("@ROOT@/geo.csv", &countries.display().to_string());
             configtest(Mpm::Event, &config).unwrap_or_else(|text| panic!("{config}{text}"));
         }
     }
+    let _ = std::fs::remove_file(countries);
 }
 
 #[test]

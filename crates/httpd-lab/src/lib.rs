@@ -18,6 +18,7 @@ pub mod client;
 pub mod http2;
 mod install;
 pub mod mmdb;
+pub mod namespace;
 pub mod original;
 mod ports;
 pub mod probe;

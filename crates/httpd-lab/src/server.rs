@@ -141,7 +141,7 @@ impl Server {
     /// Connections to any of this server's ports that a process of the server still holds, as the kernel sees it.
     /// It tells what the client cannot: a server that gave up a client whose receive window is closed.
     pub fn open_connections(&self) -> usize {
-        let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|t| std::fs::read_to_string(t).unwrap_or_default());
+        let tables = ["/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"].map(|t| std::fs::read_to_string(t).unwrap_or_default());
         tables.iter().flat_map(|t| t.lines().skip(1)).filter(|line| self.holds(line)).count()
     }
 
@@ -149,14 +149,14 @@ impl Server {
     /// socket that a worker has freed, without any module of ours (seen in one of thirty stops).
     fn quiet(&self) {
         const CLOSING: [&str; 3] = ["04", "05", "08"];
-        let tables = || ["/proc/net/tcp", "/proc/net/tcp6"].map(|t| std::fs::read_to_string(t).unwrap_or_default());
+        let tables = || ["/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"].map(|t| std::fs::read_to_string(t).unwrap_or_default());
         let closing = |line: &str| line.split_whitespace().nth(3).is_some_and(|state| CLOSING.contains(&state)) && self.holds(line);
         wait_until(Duration::from_secs(1), || !tables().iter().flat_map(|t| t.lines().skip(1)).any(closing));
         // From the end of a socket to that of its memory.
         std::thread::sleep(Duration::from_millis(20));
     }
 
-    /// A line of /proc/net/tcp: `sl local remote state ... inode`. State 0A listens; inode 0 is held by no process.
+    /// A line of /proc/thread-self/net/tcp: `sl local remote state ... inode`. State 0A listens; inode 0 is held by no process.
     fn holds(&self, line: &str) -> bool {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let port = fields.get(1).and_then(|a| a.rsplit(':').next()).and_then(|p| u16::from_str_radix(p, 16).ok());

@@ -11,7 +11,7 @@ use std::sync::{Mutex, OnceLock};
 
 type Job = (Command, Sender<io::Result<Child>>);
 
-/// Starts `command` in a process group of its own; it gets SIGTERM when this process ends.
+/// Starts `command` in a process group of its own and in the network of the calling thread; it gets SIGTERM when this process ends.
 pub(crate) fn spawn(mut command: Command) -> io::Result<Child> {
     static SPAWNER: OnceLock<Mutex<Sender<Job>>> = OnceLock::new();
     let spawner = SPAWNER.get_or_init(|| {
@@ -27,8 +27,14 @@ pub(crate) fn spawn(mut command: Command) -> io::Result<Child> {
         Mutex::new(jobs)
     });
     command.process_group(0);
-    // SAFETY: the closure makes one prctl call, which is async-signal-safe and touches no memory.
-    unsafe { command.pre_exec(crate::sys::terminate_with_parent) };
+    let namespace = crate::namespace::of_thread();
+    // SAFETY: the closure makes one or two system calls, which are async-signal-safe and touch no memory.
+    unsafe {
+        command.pre_exec(move || {
+            namespace.as_ref().map_or(Ok(()), crate::namespace::enter)?;
+            crate::sys::terminate_with_parent()
+        })
+    };
     let (answer, result) = channel();
     spawner.lock().expect("spawner").send((command, answer)).expect("spawner runs");
     result.recv().expect("spawner answers")
