@@ -138,6 +138,10 @@ pub mod feature {
     pub const COUNTRIES: u32 = 512;
     /// `QSLog`.
     pub const LOG_PROGRAM: u32 = 1024;
+    /// mod_remoteip is there: connections may bring their address with the PROXY protocol.
+    pub const REMOTEIP: u32 = 2048;
+    /// mod_ssl is there.
+    pub const SSL: u32 = 4096;
 
     static FEATURES: AtomicU32 = AtomicU32::new(0);
 

@@ -331,3 +331,19 @@ fn restarts_and_the_end_of_the_server() {
         }
     });
 }
+
+/// With pipelining httpd holds back a response while the next request is there already: it must not wait for itself.
+#[test]
+fn a_client_that_pipelines_does_not_wait_for_itself() {
+    for mpm in Mpm::ALL {
+        let rules = "QS_SrvSerialize on 60\nQS_ClientSerialize\nQS_ClientEventRequestLimit 1\n\
+                     SetEnvIf Request_URI ^/cgi/env QS_SrvSerialize QS_Serialize QS_EventRequest\n";
+        let server = Server::builder().mpm(mpm).workers(16).processes(2).config(rules).start();
+        let mut client = server.client();
+        client.send("GET /cgi/env HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(5)).unwrap();
+        let begin = Instant::now();
+        let statuses = [0; 5].map(|_| client.read_response().map_or(0, |answer| answer.status));
+        assert_eq!((statuses, begin.elapsed() < SECONDS(10)), ([200; 5], true), "{mpm:?}: {:?} {}", begin.elapsed(), server.error_log());
+        server.stop();
+    }
+}

@@ -109,7 +109,12 @@ fn event_requests(asked: &mut Asked<'_>, store: &ClientStore) -> Option<c_int> {
     let client = asked.state.client(asked.request, asked.record, asked.runtime).client;
     let slot = asked.state.slot(asked.request, &asked.child.child)?;
     let key = clients::key(asked.runtime, domain::EVENT_REQUESTS, client);
-    let current = asked.child.child.enter_for_request(slot, holding::EVENT_REQUEST, key)?;
+    if asked.child.child.enter_for_request(slot, holding::EVENT_REQUEST, key)? <= limit {
+        return None;
+    }
+    // Earlier requests of this very connection may count although they are answered.
+    asked.request.flush_earlier();
+    let current = asked.runtime.region.count(key);
     if current <= limit {
         return None;
     }

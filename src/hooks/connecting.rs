@@ -26,7 +26,7 @@ pub unsafe extern "C" fn pre_connection_blocked(c: *mut ffi::conn_rec, _socket: 
     guard("pre_connection", ffi::DECLINED, || {
         // SAFETY: httpd passes the connection.
         let (Some(connection), Some(runtime)) = (unsafe { Connection::new(c) }, runtime()) else { return ffi::DECLINED };
-        if connection.is_stream() || connection.is_outgoing() || connection.has_input_filter(b"remoteip_input") {
+        if connection.is_stream() || connection.is_outgoing() || connection.awaits_address() {
             return ffi::DECLINED;
         }
         let blocked = is_blocked(runtime, connection.base_server(), connection.address());

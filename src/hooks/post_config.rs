@@ -6,7 +6,7 @@ use crate::httpd::guard::guard;
 use crate::httpd::pool::Pool;
 use crate::httpd::{ffi, log, process_exists, retained, server};
 use crate::names::Names;
-use crate::runtime::{LogPipe, Runtime, publish, retract};
+use crate::runtime::{LogPipe, Runtime, feature, publish, retract};
 use qos_core::capacity::{Mpm, computed};
 use qos_core::config::ServerConfig;
 use qos_shm::{Region, Sizing};
@@ -50,6 +50,11 @@ pub unsafe extern "C" fn post_config(
         let max_clients = config.max_clients.unwrap_or(computed);
         remarks(main, config, computed, max_clients);
         let Some(region) = region(main, mpm) else { return START_FAILED };
+        for (module, feature) in [(c"mod_remoteip.c", feature::REMOTEIP), (c"mod_ssl.c", feature::SSL)] {
+            if server::has_module(module) {
+                feature::add(feature);
+            }
+        }
         let domains = derive(&region, main, max_clients);
         let Some(clients) = client_store(main, &region, config, domains) else { return START_FAILED };
         let Some(log_pipe) = log_program(main, config, pconf) else { return START_FAILED };
@@ -116,6 +121,14 @@ fn remarks(main: *mut ffi::server_rec, config: &ServerConfig, computed: u32, max
     }
     if config.log_only() {
         log::server(main, log::Level::Notice, || "mod_qos(009): running in 'log only' mode - rules are NOT enforced!".to_owned());
+    }
+    if let Some(header) = config.client.ip_header.as_ref().filter(|header| header.is_written_by_anybody()) {
+        log::server(main, log::Level::Notice, || {
+            format!(
+                "mod_qos(009): QS_ClientIpFromHeader: '{}' is believed from every client, who may so count for others; name the networks of your proxies behind it",
+                header.name()
+            )
+        });
     }
     if !server::has_module(c"mod_unique_id.c") {
         log::server(main, log::Level::Warning, || "mod_qos(009): mod_unique_id not available (mod_qos generates simple request id if required)".to_owned());

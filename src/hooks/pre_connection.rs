@@ -45,7 +45,7 @@ fn admit(connection: Connection<'_>, fd: Option<i32>, runtime: &'static Runtime)
     let Some(server) = ServerRecord::of(connection.base_server()) else { return ffi::DECLINED };
     let Some(derived) = server.derived() else { return ffi::DECLINED };
     let peer = connection.address();
-    let awaited = connection.has_input_filter(b"remoteip_input");
+    let awaited = connection.awaits_address();
     let now = clock::monotonic_ms();
     let id = child().and_then(|state| state.child.open(&peer.octets(), derived.number, now));
     let mut excluded = !awaited && server.config.exclude.contains(peer);
@@ -80,7 +80,7 @@ fn admit(connection: Connection<'_>, fd: Option<i32>, runtime: &'static Runtime)
     if feature::any(feature::BLOCK) && connection.has_note(c"QS_Block_seen") {
         record.flag(flag::BLOCK_SEEN);
     }
-    if connection.has_input_filter(b"ssl/tls filter") {
+    if connection.is_tls() {
         record.flag(flag::TLS);
     }
 

@@ -53,7 +53,12 @@ fn serialize(
     who: Serialized<'_>,
 ) -> Option<c_int> {
     let slot = state.slot(request, &child.child)?;
-    let Turn::After(before) = child.child.queue(slot, place, key)? else { return None };
+    if child.child.queue(slot, place, key)? == Turn::Mine {
+        return None;
+    }
+    // An earlier request of this very connection may have the turn.
+    request.flush_earlier();
+    let Turn::After(before) = child.child.turn(slot, place)? else { return None };
     state.letters.add(b's');
     if runtime.log_only {
         child.child.leave_queue(slot, place);

@@ -2,6 +2,7 @@
 
 use super::pool::Pool;
 use super::{bytes, ffi};
+use crate::runtime::feature;
 use qos_core::address::Address;
 use std::ffi::{CStr, c_char, c_void};
 use std::marker::PhantomData;
@@ -131,8 +132,18 @@ impl<'a> Connection<'a> {
         unsafe { ffi::ap_set_module_config(self.get().conn_config, crate::module_record(), state) };
     }
 
+    /// Whether the client's address comes with the PROXY protocol.
+    pub fn awaits_address(self) -> bool {
+        feature::any(feature::REMOTEIP) && self.has_input_filter(b"remoteip_input")
+    }
+
+    /// Whether the connection speaks TLS.
+    pub fn is_tls(self) -> bool {
+        feature::any(feature::SSL) && self.has_input_filter(b"ssl/tls filter")
+    }
+
     /// Whether one of the connection's input filters has that (lower-case) name.
-    pub fn has_input_filter(self, name: &[u8]) -> bool {
+    fn has_input_filter(self, name: &[u8]) -> bool {
         let mut filter = self.get().input_filters;
         // SAFETY: the list of filters belongs to the connection; names are C strings of the registry.
         unsafe {

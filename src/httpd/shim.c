@@ -93,6 +93,16 @@ int qos_shim_table_entry(const apr_table_t *table, int n, const char **key, cons
     return 1;
 }
 
+void qos_shim_flush_earlier(request_rec *r)
+{
+    conn_rec *c = r->connection;
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, c->bucket_alloc);
+
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_flush_create(c->bucket_alloc));
+    ap_pass_brigade(c->output_filters, bb);
+    apr_brigade_destroy(bb);
+}
+
 int qos_shim_aborted(const conn_rec *c)
 {
     return c->aborted;

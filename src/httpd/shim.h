@@ -38,6 +38,9 @@ int qos_shim_socket_fd(void *socket);
 /* Raw bytes of an address; the number of them (4, 16) or 0 for another family. */
 int qos_shim_address(const apr_sockaddr_t *address, unsigned char *bytes);
 
+/* Sends what earlier requests of the connection left in its output filters; those requests end with it. */
+void qos_shim_flush_earlier(request_rec *r);
+
 /* Whether the connection is aborted (a bit field). */
 int qos_shim_aborted(const conn_rec *c);
 

@@ -41,6 +41,12 @@ impl IpHeader {
         }
     }
 
+    /// Whether a client can choose whom its requests count for: a header without networks of proxies (W29).
+    #[must_use]
+    pub fn is_written_by_anybody(&self) -> bool {
+        matches!(self.source, Source::Header(_) | Source::Hashed(_)) && self.trusted.is_empty()
+    }
+
     /// The name as it is logged.
     #[must_use]
     pub fn name(&self) -> String {

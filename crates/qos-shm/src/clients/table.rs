@@ -208,29 +208,46 @@ impl<'a> Table<'a> {
     }
 
     fn victim(&self, hash: u64, now: u32, keep: &Keep, is_open: IsOpen<'_>) -> Option<(usize, Tag, Option<Worth>)> {
-        let mut ranked = [(Worth::Protected, u32::MAX, usize::MAX, Tag(0)); WAYS];
-        for (place, slot) in ranked.iter_mut().zip(self.ways(hash)) {
+        // Tags lie side by side, entries do not: those are looked at only where no slot is empty.
+        let mut all = [(u32::MAX, usize::MAX, Tag(0)); WAYS];
+        for (place, slot) in all.iter_mut().zip(self.ways(hash)) {
             let tag = self.tag(slot);
             // Where no entry is left for a slot that was never used, those that have one serve.
             if tag.fingerprint() == 0 && (tag.entry().is_some() || !self.is_given_out()) {
                 return Some((slot, tag, None));
             }
-            if let Some(client) = self.client(slot, tag) {
-                *place = (worth(&client, keep, now), client.seen(now), slot, tag);
-            }
+            *place = (u32::MAX, slot, tag);
         }
-        ranked.sort_unstable_by_key(|(worth, seen, ..)| (*worth, *seen));
-        let open = |(worth, _, slot, tag): &&(Worth, u32, usize, Tag)| {
-            *slot != usize::MAX && *worth < Worth::Protected && !(tag.is_live() && self.client(*slot, *tag).is_some_and(|client| is_open(&client.address())))
-        };
-        let (worth, _, slot, tag) = match ranked.iter().find(open) {
-            Some(idle) => *idle,
-            None => {
-                let (_, seen, slot, tag) = *ranked.first()?;
-                (Worth::Protected, seen, slot, tag)
+        for (seen, slot, tag) in &mut all {
+            *seen = self.client(*slot, *tag).map_or(u32::MAX, |client| client.seen(now));
+        }
+        all.sort_unstable_by_key(|(seen, ..)| *seen);
+        let ranks = all.map(|(seen, slot, tag)| (None::<Worth>, seen, slot, tag));
+        self.least(ranks, now, keep, is_open)
+    }
+
+    /// The least worthy of some entries that are sorted by age. The oldest one that is idle and has no open connection is it, whatever the others are.
+    fn least(&self, mut ranks: [(Option<Worth>, u32, usize, Tag); WAYS], now: u32, keep: &Keep, is_open: IsOpen<'_>) -> Option<(usize, Tag, Option<Worth>)> {
+        let mut is_open = |slot: usize, tag: Tag| tag.is_live() && self.client(slot, tag).is_some_and(|client| is_open(&client.address()));
+        for (worth_of, _, slot, tag) in &mut ranks {
+            let Some(client) = self.client(*slot, *tag) else { continue };
+            let found = worth(&client, keep, now);
+            if found == Worth::Idle && !is_open(*slot, *tag) {
+                return Some((*slot, *tag, Some(Worth::Idle)));
             }
+            // Idle, but connected: protected, though before all others.
+            *worth_of = Some(found);
+        }
+        // Stable: within a worth the oldest comes first.
+        ranks.sort_by_key(|(worth, ..)| worth.map_or(u8::MAX, |worth| worth as u8));
+        let free = |(worth, _, slot, tag): &&(Option<Worth>, u32, usize, Tag)| {
+            worth.is_some_and(|worth| worth > Worth::Idle && worth < Worth::Protected) && !is_open(*slot, *tag)
         };
-        Some((slot, tag, Some(worth)))
+        if let Some((worth, _, slot, tag)) = ranks.iter().find(free) {
+            return Some((*slot, *tag, *worth));
+        }
+        let (worth, _, slot, tag) = *ranks.first()?;
+        worth.map(|_| (slot, tag, Some(Worth::Protected)))
     }
 
     /// Whether an entry of that worth, seen at that time, would find no place without driving out a better one.
