@@ -86,3 +86,17 @@ fn a_dump_is_restored_on_another_server() {
         |text: &str| text.lines().find(|line| line.contains("192.0.2.2 ")).unwrap().split(" block=").nth(1).unwrap().split('/').next().unwrap().to_owned();
     assert_eq!((blocked(&restored), blocked(&text)), ("1003".into(), "1003".into()));
 }
+
+/// A client that is named by a hash (`c=` of 067) is found by it, although it looks like an IPv6 address of a network.
+#[test]
+fn a_client_that_is_named_by_a_hash_is_found() {
+    let rules = "QS_ClientIpFromHeader #X-Token\nQS_ClientEventLimitCount 2 60\nSetEnvIf Request_URI limit QS_Limit\n";
+    let server = serving(rules).start();
+    let status = |path: &str| server.client().request("GET", path, &["X-Token: hello"], b"").unwrap().status;
+    assert_eq!([status("/limit"), status("/limit"), status("/small.txt")], [404, 500, 500]);
+    let address = "5d41:402a:bc4b:2a76:b971:9d91:1017:c592";
+    assert!(server.wait_for_log(&format!("c={address}, id="), SECONDS(5)), "{}", server.error_log());
+    assert!(ask(&server, &format!("action=search&address={address}")).1.contains("limit=2/"));
+    assert!(ask(&server, &format!("action=unlimit&address={address}")).1.ends_with("limit=0/0\n"));
+    assert_eq!(status("/small.txt"), 200);
+}

@@ -5,7 +5,7 @@ use crate::config::ServerRecord;
 use crate::httpd::clock;
 use crate::runtime::Runtime;
 use qos_core::address::Address;
-use qos_core::client::{BlockRule, Counter, Marks, low};
+use qos_core::client::{BlockRule, Counter, Marks, Source, low};
 use qos_core::console::{Action, ClientState, Count, Restored};
 use qos_core::status::ContentTypes;
 use qos_core::view::{ClientEntry, ClientTable, Evictions, Limited, Prefer, Window};
@@ -51,10 +51,21 @@ fn content([html, css_js, images, other, not_modified]: [u64; 5]) -> ContentType
     ContentTypes { html, css_js, images, other, not_modified }
 }
 
+/// The client that is meant by an address. Where clients are named by a hash, that looks like an IPv6 address and is one client for itself.
+fn meant(runtime: &Runtime, store: &ClientStore, address: Address) -> Address {
+    let client = runtime.client(address);
+    let is_hash = names_hashes(runtime) && (store.find(&runtime.region, address).is_some() || store.find(&runtime.region, client).is_none());
+    if is_hash { address } else { client }
+}
+
+fn names_hashes(runtime: &Runtime) -> bool {
+    runtime.rules.ip_header.as_ref().is_some_and(|header| matches!(header.source, Source::Hashed(_) | Source::Certificate))
+}
+
 /// What is known about a client. It is looked up now.
 pub fn find(runtime: &Runtime, address: Address) -> Option<ClientEntry> {
     let store = runtime.clients.as_ref()?;
-    let (client, now) = (runtime.client(address), clients::now());
+    let (client, now) = (meant(runtime, store, address), clients::now());
     let entry = store.find(&runtime.region, client)?;
     let seen = entry.seen(now);
     entry.touch(now);
@@ -102,7 +113,7 @@ fn state(runtime: &Runtime, store: &ClientStore, entry: &Client<'_>, event: &[u8
 /// entry (a search).
 pub fn apply(runtime: &Runtime, action: Action, address: Address, event: &[u8]) -> (bool, Option<ClientState>) {
     let Some(store) = &runtime.clients else { return (false, None) };
-    let (client, now) = (runtime.client(address), clients::now());
+    let (client, now) = (meant(runtime, store, address), clients::now());
     let known = store.find(&runtime.region, client);
     if action == Action::Search && known.is_none() {
         return (false, None);
@@ -149,7 +160,9 @@ pub fn restore(runtime: &Runtime, event: &[u8], restored: &Restored) {
     let now = clients::now();
     let age = clock::wall_seconds().saturating_sub(restored.last_access);
     let seen = now.saturating_sub(u32::try_from(age).unwrap_or(u32::MAX));
-    let Some(entry) = store.entry(&runtime.region, restored.address, seen) else { return };
+    // The dump may come from a server with another QS_ClientIPv6Prefix.
+    let client = if names_hashes(runtime) { restored.address } else { runtime.client(restored.address) };
+    let Some(entry) = store.entry(&runtime.region, client, seen) else { return };
     let counter = |count: Count, seconds: u32| {
         // One that is over began a second more than its window ago.
         let age = if count.remaining == 0 { seconds.saturating_add(1) } else { seconds.saturating_sub(count.remaining) };
