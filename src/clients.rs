@@ -18,6 +18,8 @@ pub mod domain {
     pub const CLIENT_TURN: u64 = u64::MAX - 4;
     /// Turns of `QS_SrvSerialize`.
     pub const SERVER_TURN: u64 = u64::MAX - 5;
+    /// Connections of a server, combined with the domain of its addresses.
+    pub const SERVER: u64 = 0x5345_5256_4552_0001;
     /// What tells tables with another secret.
     pub const CHECK: u64 = u64::MAX - 6;
 }

@@ -250,7 +250,8 @@ fn derive(region: &Region, main: *mut ffi::server_rec, max_clients: u32) -> Vec<
                 name
             }),
             domain,
-            key: region.key(domain, &[0; 16]),
+            // Another domain than that of its addresses: `::` is an address.
+            key: region.key(domain ^ clients::domain::SERVER, &[0; 16]),
             number: (domain & u64::from(u32::MAX)) as u32,
             close_limit: record.config.close_limit.map(|limit| limit.connections(max_clients)),
         });
