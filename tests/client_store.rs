@@ -169,7 +169,7 @@ fn killed_children_give_the_places_of_requests_back() {
                     assert!(held.iter().all(|client| client.wait_readable(SECONDS(10))), "{mpm:?}");
                     assert_eq!(server.status("127.0.60.9", "/cgi/env"), Some(500), "{mpm:?}: two are at work");
                     let killed = Instant::now();
-                    server.children().into_iter().for_each(|child| drop(sys::signal(child, libc::SIGKILL)));
+                    server.children().into_iter().for_each(|child| assert!(sys::signal(child, libc::SIGKILL)));
                     // The answer has to come from a child that was started since.
                     let free = || server.ask("127.0.60.9", "/cgi/env", &[]).is_some_and(|response| response.status == 200);
                     assert!(wait_until(SECONDS(5), free) && killed.elapsed() < Duration::from_millis(2500), "{mpm:?}: {:?}", killed.elapsed());
