@@ -38,12 +38,8 @@ pub unsafe extern "C" fn log_transaction(r: *mut ffi::request_rec) -> c_int {
         if feature::any(feature::LOG_PROGRAM) {
             pipe_line(request);
         }
-        match state {
-            Some(state) => {
-                if std::mem::take(&mut state.open) {
-                    ended(request, connection, record);
-                }
-            }
+        match state.map(|state| std::mem::take(&mut state.open)) {
+            Some(true) => ended(request, connection, record),
             // Denied before it was a request (400, 408, 414): a request of the connection all the same.
             None if request.is_initial() => {
                 if let Some(slot) = record.slot {
