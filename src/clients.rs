@@ -34,7 +34,13 @@ pub struct ClientStore {
     columns: Vec<usize>,
     /// Domains in which connections of an address are counted. The first one, the main server's, hashes addresses for the table.
     domains: Vec<u64>,
+    /// `QS_ClientEventRequestLimit` is there.
+    counts_requests: bool,
 }
+
+/// So many servers with counters of their own are asked for open connections before a client makes room: what a new client costs must not
+/// grow with the number of virtual hosts.
+const ASKED_DOMAINS: usize = 8;
 
 /// Monotonic seconds, as the table keeps times.
 pub fn seconds(monotonic_ms: u64) -> u32 {
@@ -96,7 +102,7 @@ impl ClientStore {
 
     fn is_open(&self, region: &Region, octets: &[u8; 16]) -> bool {
         let counted = |domain: u64| region.count(region.key(domain, octets)) > 0;
-        self.domains.iter().any(|domain| counted(*domain)) || counted(domain::EVENT_REQUESTS)
+        self.domains.iter().take(ASKED_DOMAINS).any(|domain| counted(*domain)) || (self.counts_requests && counted(domain::EVENT_REQUESTS))
     }
 }
 
@@ -157,7 +163,7 @@ pub fn open(main: *const ffi::server_rec, region: &Region, config: &ClientConfig
         unsafe { old.unmap() };
     }
     retained::keep_clients(Some(table.base()));
-    Ok(ClientStore { table, keep, columns, domains })
+    Ok(ClientStore { table, keep, columns, domains, counts_requests: config.event_requests.is_some() })
 }
 
 /// No rule remembers clients any more (W23). In the parent only.

@@ -136,6 +136,11 @@ fn http2_clients_that_leave() {
     let url = server.tls_url("/cgi/drip?0.1,600");
     curl(&["--interface", "127.0.71.3", "--http2", "-m", "1", "-o", "/dev/null", &url]);
     expect(&server, "127.0.71.3", 1);
+    // One that hears everything leaves nothing behind.
+    let url = server.tls_url("/small.txt");
+    curl(&["--interface", "127.0.71.5", "--http2", "-o", "/dev/null", &url]);
+    all_ended(&server);
+    expect(&server, "127.0.71.5", 0);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::RequestState;
 use super::connecting::released;
 use super::deny::{denied, mark, note_error};
 use super::header_parser::unique_id;
+use super::pre_connection::table_full;
 use super::turns;
 use crate::clients::{self, ClientStore, domain};
 use crate::httpd::connection::Connection;
@@ -107,9 +108,13 @@ fn event_requests(asked: &mut Asked<'_>, store: &ClientStore) -> Option<c_int> {
     }
     let entry = asked.entry(store);
     let client = asked.state.client(asked.request, asked.record, asked.runtime).client;
-    let slot = asked.state.slot(asked.request, &asked.child.child)?;
+    let slot = asked.state.slot(asked.request, &asked.child.child);
     let key = clients::key(asked.runtime, domain::EVENT_REQUESTS, client);
-    if asked.child.child.enter_for_request(slot, holding::EVENT_REQUEST, key)? <= limit {
+    let Some(current) = slot.and_then(|slot| asked.child.child.enter_for_request(slot, holding::EVENT_REQUEST, key)) else {
+        table_full(asked.runtime, "request");
+        return None;
+    };
+    if current <= limit {
         return None;
     }
     // Earlier requests of this very connection may count although they are answered.

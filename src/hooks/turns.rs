@@ -4,6 +4,7 @@ use super::RequestState;
 use super::deny::{denied, mark, note_error};
 use super::header_parser::unique_id;
 use super::post_read_request::server_record;
+use super::pre_connection::table_full;
 use crate::clients::{self, domain};
 use crate::httpd::request::Request;
 use crate::httpd::{clock, ffi, log, socket};
@@ -52,8 +53,13 @@ fn serialize(
     rule: Serialize,
     who: Serialized<'_>,
 ) -> Option<c_int> {
-    let slot = state.slot(request, &child.child)?;
-    if child.child.queue(slot, place, key)? == Turn::Mine {
+    let slot = state.slot(request, &child.child);
+    let queued = slot.and_then(|slot| Some((slot, child.child.queue(slot, place, key)?)));
+    let Some((slot, turn)) = queued else {
+        table_full(runtime, "request");
+        return None;
+    };
+    if turn == Turn::Mine {
         return None;
     }
     // An earlier request of this very connection may have the turn.

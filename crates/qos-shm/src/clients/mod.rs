@@ -32,6 +32,7 @@
 //!
 //! * A process that is stopped between two instructions while its slot is given away a multiple of 16 times, and the word then has
 //!   the value it had, changes it. Statistics (`qos_core::client::Statistics`) carry no birth.
+//! * Two clients of one bucket with the same 19 bits of the hash that are inserted at the same instant may come to share an entry.
 //! * A process that is killed between taking an entry and giving it to a slot loses it; there are 1024 more than slots.
 //! * Buckets are not filled evenly: of as many clients as there are slots, one in seven finds its bucket full and drives out
 //!   the one that is worth least.
