@@ -17,6 +17,8 @@ use std::hash::{BuildHasher, RandomState};
 const GENERATIONS: u64 = 8;
 /// Slots in the smallest region.
 const LEAST_CONNECTIONS: u64 = 16_384;
+/// Request slots in the smallest region.
+const LEAST_REQUESTS: u64 = 4096;
 /// Slots in the largest region.
 const MOST_CONNECTIONS: u64 = 4_000_000;
 /// Failure of start-up, as httpd understands it.
@@ -164,7 +166,8 @@ fn region(main: *mut ffi::server_rec, mpm: Mpm) -> Option<Region> {
         connections: u32::try_from(connections).unwrap_or(u32::MAX),
         // A connection seldom has more requests than one that hold something at a time, and HTTP/2 has fewer workers than streams.
         block_slots: if per_child <= 2 { 2 } else { 64 },
-        requests: u32::try_from(connections).unwrap_or(u32::MAX),
+        // Requests that are served at a time, HTTP/2 included, need a worker.
+        requests: u32::try_from((2 * hard_processes * threads * GENERATIONS).clamp(LEAST_REQUESTS, MOST_CONNECTIONS)).unwrap_or(u32::MAX),
     };
     // The secret of the keyed hash: two values of the standard library's randomly keyed hasher.
     let secret = [RandomState::new().hash_one(0u8), RandomState::new().hash_one(1u8)];
@@ -232,6 +235,11 @@ fn derive(region: &Region, main: *mut ffi::server_rec, max_clients: u32) -> Vec<
         })
     };
     let main_domain = domain(main);
+    // Where all servers count together, the counter of all connections is theirs: one that every connection changes less.
+    let alone = server::all(main).all(|server| {
+        let own = ServerRecord::of(server).is_some_and(|record| !std::ptr::eq(record, main_record) && (record.config.owns_connections || !any_limit_in_main));
+        server == main || !own
+    });
     for server in server::all(main) {
         let Some(record) = ServerRecord::of(server) else { continue };
         if std::ptr::eq(record, main_record) && server != main {
@@ -251,7 +259,7 @@ fn derive(region: &Region, main: *mut ffi::server_rec, max_clients: u32) -> Vec<
             }),
             domain,
             // Another domain than that of its addresses: `::` is an address.
-            key: region.key(domain ^ clients::domain::SERVER, &[0; 16]),
+            key: if alone { region.key(ALL, &[0; 16]) } else { region.key(domain ^ clients::domain::SERVER, &[0; 16]) },
             number: (domain & u64::from(u32::MAX)) as u32,
             close_limit: record.config.close_limit.map(|limit| limit.connections(max_clients)),
         });

@@ -87,7 +87,7 @@ fn admit(connection: Connection<'_>, fd: Option<i32>, runtime: &'static Runtime)
     let server_key = derived.key;
     let address_key = runtime.region.key(derived.domain, &runtime.client(peer).octets());
     let all = state.child.enter(id, Holding::All, runtime.all);
-    let on_server = state.child.enter(id, Holding::Server, server_key);
+    let on_server = if server_key == runtime.all { all } else { state.child.enter(id, Holding::Server, server_key) };
     let of_address = if awaited { None } else { state.child.enter(id, Holding::Address, address_key) };
     if all.is_none() || on_server.is_none() || (!awaited && of_address.is_none()) {
         table_full(runtime, "counter");

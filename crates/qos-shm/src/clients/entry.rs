@@ -35,6 +35,8 @@ pub struct ClientId {
 #[derive(Clone, Copy, Debug)]
 pub struct Client<'a> {
     pub(super) cell: &'a AtomicU64,
+    /// Holds the hint of this slot and of its neighbour.
+    pub(super) age: &'a AtomicU64,
     pub(super) tag: Tag,
     pub(super) words: &'a [AtomicU64],
     pub(super) slot: u32,
@@ -98,7 +100,16 @@ impl Client<'_> {
     pub fn touch(&self, now: u32) {
         if self.seen(now) != now {
             let _ = self.update(SEEN, |word| (timed(read_timed(word, now).0, now, self.tag.nibble()), ()));
+            self.hint(now);
         }
+    }
+
+    /// Notes beside the tag when the client was seen. One attempt: a neighbour that is faster costs this one its hint until it is seen again.
+    fn hint(&self, now: u32) {
+        let shift = self.slot % 2 * 32;
+        let old = self.age.load(Acquire);
+        let new = old & !(0xffff_ffff << shift) | u64::from(now) << shift;
+        let _ = self.age.compare_exchange(old, new, SeqCst, Acquire);
     }
 
     /// Marks.
@@ -255,6 +266,7 @@ impl Client<'_> {
     /// Brings all words to this tenancy's initial values; `false`: the claim is no longer this one. Every helper writes the same.
     pub(super) fn prepare(&self, address: &[u8; 16], now: u32) -> bool {
         let nibble = self.tag.nibble();
+        self.hint(now);
         for (index, cell) in self.words.iter().enumerate() {
             let value = match index {
                 0 => u64::from_be_bytes(half(address, 0)),

@@ -1,7 +1,7 @@
 //! Two that insert into one bucket, in every order of their accesses.
 
 use super::rank::Keep;
-use super::table::{Shares, Table, WAYS, entry_words};
+use super::table::{BUCKET_WORDS, Shares, Table, WAYS, entry_words};
 use crate::sync::AtomicU64;
 use loom::sync::Arc;
 
@@ -14,7 +14,7 @@ struct Memory {
 impl Memory {
     fn new() -> Memory {
         let zeros = |n| (0..n).map(|_| AtomicU64::new(0)).collect::<Vec<_>>();
-        Memory { tags: zeros(WAYS), entries: zeros(2 * WAYS * entry_words(0)), shares: Shares::default() }
+        Memory { tags: zeros(BUCKET_WORDS), entries: zeros(2 * WAYS * entry_words(0)), shares: Shares::default() }
     }
 
     fn table(&self) -> Table<'_> {

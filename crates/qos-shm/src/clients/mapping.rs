@@ -3,7 +3,7 @@
 
 use super::entry::{Client, ClientId, Gone};
 use super::rank::{Facts, Keep, WORTHS, Worth};
-use super::table::{IsOpen, Shares, Table, WAYS, entry_words};
+use super::table::{BUCKET_WORDS, IsOpen, Shares, Table, WAYS, entry_words};
 use super::words::MOST_LINKS;
 use crate::sync::{AtomicU64, Ordering::SeqCst};
 use qos_core::client::{Counter, Marks, Pace, Statistics};
@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"qos_clnt");
 /// Changes with every change of the layout.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 /// Sections begin at multiples of this.
 const ALIGNMENT: usize = 64;
 /// The most entries, and the most limit variables.
@@ -86,7 +86,7 @@ struct Head {
 struct Plan {
     names: usize,
     tags: usize,
-    slots: usize,
+    tag_words: usize,
     entries: usize,
     entry_words: usize,
     bytes: usize,
@@ -99,9 +99,10 @@ impl Plan {
     fn new(slots: usize, variables: usize) -> Self {
         let names = size_of::<Head>().next_multiple_of(ALIGNMENT);
         let tags = (names + variables * 8).next_multiple_of(4096);
-        let entries = (tags + slots * 8).next_multiple_of(4096);
+        let tag_words = slots / WAYS * BUCKET_WORDS;
+        let entries = (tags + tag_words * 8).next_multiple_of(4096);
         let entry_words = (slots + SLACK) * entry_words(variables);
-        Self { names, tags, slots, entries, entry_words, bytes: (entries + entry_words * 8).next_multiple_of(4096) }
+        Self { names, tags, tag_words, entries, entry_words, bytes: (entries + entry_words * 8).next_multiple_of(4096) }
     }
 }
 
@@ -197,7 +198,7 @@ impl ClientTable {
             Self {
                 head,
                 names: NonNull::slice_from_raw_parts(base.add(plan.names).cast(), variables),
-                tags: NonNull::slice_from_raw_parts(base.add(plan.tags).cast(), plan.slots),
+                tags: NonNull::slice_from_raw_parts(base.add(plan.tags).cast(), plan.tag_words),
                 entries: NonNull::slice_from_raw_parts(base.add(plan.entries).cast(), plan.entry_words),
             }
         }
@@ -258,11 +259,14 @@ impl ClientTable {
         (0..table.slots()).filter(|slot| table.at(*slot).is_some()).count()
     }
 
-    /// Lets this process have the pages of the tags, so that no connection has to wait for the first use of one. Called at the start of a child;
-    /// without effect before Linux 5.14.
+    /// Lets this process have the pages of the tags, and those of the entries of a table that is not large, so that no connection has to wait for the
+    /// first use of one. Called at the start of a child; without effect before Linux 5.14.
     pub fn populate(&self) {
         const POPULATE_WRITE: libc::c_int = 23;
-        let (first, length) = (self.tags.cast::<libc::c_void>(), self.tags.len() * 8);
+        const NOT_LARGE: usize = 32 << 20;
+        let first = self.tags.cast::<libc::c_void>();
+        let whole = self.base().as_ptr() as usize + self.bytes() - first.as_ptr() as usize;
+        let length = if whole <= NOT_LARGE { whole } else { self.tags.len() * 8 };
         // SAFETY: a page-aligned part of the mapping; the call changes no content.
         unsafe { libc::madvise(first.as_ptr(), length, POPULATE_WRITE) };
     }

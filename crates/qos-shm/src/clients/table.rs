@@ -19,6 +19,10 @@ pub(super) const fn entry_words(variables: usize) -> usize {
     FIXED + variables
 }
 
+/// Words of a bucket: its tags, then when the clients of its slots were seen last, two in a word. The latter are hints for who makes
+/// room, so that this needs no look at all entries; what counts stands in the entries.
+pub(super) const BUCKET_WORDS: usize = WAYS + WAYS.div_ceil(2);
+
 /// Entries that wait for a slot, besides those that were never given out.
 pub(super) const SPARES: usize = 16;
 
@@ -54,26 +58,45 @@ impl<'a> Table<'a> {
     }
 
     pub fn slots(&self) -> usize {
-        self.tags.len()
+        self.tags.len() / BUCKET_WORDS * WAYS
+    }
+
+    fn tag_cell(&self, slot: usize) -> Option<&'a AtomicU64> {
+        self.tags.get(slot / WAYS * BUCKET_WORDS + slot % WAYS)
+    }
+
+    fn age_cell(&self, slot: usize) -> Option<&'a AtomicU64> {
+        self.tags.get(slot / WAYS * BUCKET_WORDS + WAYS + slot % WAYS / 2)
+    }
+
+    /// When the client of a slot was seen last, as the hint says.
+    fn age(&self, slot: usize) -> u32 {
+        self.age_cell(slot).map_or(0, |cell| (cell.load(Relaxed) >> (slot % 2 * 32)) as u32)
     }
 
     /// Bits 32 and up choose the bucket.
     fn bucket_of(&self, hash: u64) -> usize {
-        (((hash >> 32) * (self.tags.len() / WAYS) as u64) >> 32) as usize
+        (((hash >> 32) * (self.tags.len() / BUCKET_WORDS) as u64) >> 32) as usize
     }
 
     fn client(&self, slot: usize, tag: Tag) -> Option<Client<'a>> {
         let length = entry_words(self.variables);
         let begin = tag.entry()? * length;
-        Some(Client { cell: self.tags.get(slot)?, tag, words: self.entries.get(begin..begin + length)?, slot: u32::try_from(slot).ok()? })
+        Some(Client {
+            cell: self.tag_cell(slot)?,
+            age: self.age_cell(slot)?,
+            tag,
+            words: self.entries.get(begin..begin + length)?,
+            slot: u32::try_from(slot).ok()?,
+        })
     }
 
     fn tag(&self, slot: usize) -> Tag {
-        self.tags.get(slot).map_or(Tag(0), |cell| Tag(cell.load(SeqCst)))
+        self.tag_cell(slot).map_or(Tag(0), |cell| Tag(cell.load(SeqCst)))
     }
 
     fn replace(&self, slot: usize, old: Tag, new: Tag) -> bool {
-        self.tags.get(slot).is_some_and(|cell| cell.compare_exchange(old.0, new.0, SeqCst, SeqCst).is_ok())
+        self.tag_cell(slot).is_some_and(|cell| cell.compare_exchange(old.0, new.0, SeqCst, SeqCst).is_ok())
     }
 
     /// An entry that no slot has. `None`: all are given out.
@@ -122,7 +145,8 @@ impl<'a> Table<'a> {
     pub fn find(&self, address: &[u8; 16], hash: u64) -> Option<Client<'a>> {
         let fingerprint = Tag::fingerprint_of(hash);
         let ways = self.ways(hash);
-        ways.clone().zip(self.tags.get(ways)?).find_map(|(slot, cell)| {
+        let first = self.bucket_of(hash) * BUCKET_WORDS;
+        ways.zip(self.tags.get(first..first + WAYS)?).find_map(|(slot, cell)| {
             let tag = Tag(cell.load(Acquire));
             if tag.fingerprint() == fingerprint && !tag.is_claimed() { self.live(slot, tag, address) } else { None }
         })
@@ -218,8 +242,8 @@ impl<'a> Table<'a> {
             }
             *place = (u32::MAX, slot, tag);
         }
-        for (seen, slot, tag) in &mut all {
-            *seen = self.client(*slot, *tag).map_or(u32::MAX, |client| client.seen(now));
+        for (seen, slot, _) in &mut all {
+            *seen = self.age(*slot);
         }
         all.sort_unstable_by_key(|(seen, ..)| *seen);
         let ranks = all.map(|(seen, slot, tag)| (None::<Worth>, seen, slot, tag));
