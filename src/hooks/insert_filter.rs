@@ -1,12 +1,14 @@
-//! A response begins to be made: the response filter is added where a rule needs it.
+//! A response begins to be made: whether the connection ends with it, and the response filter where a rule needs it.
 
+use super::RequestState;
 use super::post_read_request::server_record;
 use crate::config::location;
 use crate::filters;
+use crate::httpd::connection::Connection;
 use crate::httpd::ffi;
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
-use crate::runtime::feature;
+use crate::runtime::{ConnectionRecord, feature, runtime};
 
 /// Regular responses.
 pub unsafe extern "C" fn insert_filter(r: *mut ffi::request_rec) {
@@ -16,7 +18,8 @@ pub unsafe extern "C" fn insert_filter(r: *mut ffi::request_rec) {
     guard("insert_filter", (), || {
         // SAFETY: httpd passes the request.
         let Some(request) = (unsafe { Request::new(r) }) else { return };
-        if is_watched(request) || has_status_events(request) {
+        close_when_crowded(request);
+        if switches_rate_off(request) || has_status_events(request) {
             filters::add_response_filter(request);
         }
         // Stays in its place over internal redirects.
@@ -34,7 +37,8 @@ pub unsafe extern "C" fn insert_error_filter(r: *mut ffi::request_rec) {
     guard("insert_error_filter", (), || {
         // SAFETY: httpd passes the request.
         let Some(request) = (unsafe { Request::new(r) }) else { return };
-        if is_watched(request) {
+        close_when_crowded(request);
+        if switches_rate_off(request) {
             filters::add_response_filter(request);
         } else if has_status_events(request) {
             filters::add_error_filter(request);
@@ -42,9 +46,33 @@ pub unsafe extern "C" fn insert_error_filter(r: *mut ffi::request_rec) {
     });
 }
 
-fn is_watched(request: Request<'_>) -> bool {
-    server_record(request).is_some_and(|record| record.config.close_limit.is_some() || !record.config.off_events.is_empty())
-        || feature::any(feature::RATE_OFF_EVENTS) && location(request).is_some_and(|location| !location.off_events.is_empty())
+/// `QS_SrvMaxConnClose`: above the limit the connection ends with this response, letter `K`
+/// (connection-client.md section 6.7). The count is that of the server that took the connection (W03).
+/// An HTTP/2 connection stays open: its streams share it.
+fn close_when_crowded(request: Request<'_>) {
+    if !feature::any(feature::CLOSE_LIMIT) {
+        return;
+    }
+    let Some(limit) = server_record(request).and_then(|server| server.derived()).and_then(|derived| derived.close_limit) else { return };
+    // SAFETY: the connection outlives its requests.
+    let Some(connection) = (unsafe { Connection::new(request.connection()) }) else { return };
+    let owner = ConnectionRecord::of(connection).and_then(|record| record.server).and_then(|server| server.derived());
+    let (Some(runtime), Some(owner)) = (runtime(), owner) else { return };
+    if runtime.region.count(owner.key) <= limit {
+        return;
+    }
+    if let Some(state) = RequestState::of(request.initial()) {
+        state.letters.add(b'K');
+    }
+    if !runtime.log_only && !connection.is_stream() {
+        connection.close_after_response();
+    }
+}
+
+fn switches_rate_off(request: Request<'_>) -> bool {
+    feature::any(feature::RATE_OFF_EVENTS)
+        && (server_record(request).is_some_and(|record| !record.config.off_events.is_empty())
+            || location(request).is_some_and(|location| !location.off_events.is_empty()))
 }
 
 fn has_status_events(request: Request<'_>) -> bool {

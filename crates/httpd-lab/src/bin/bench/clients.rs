@@ -15,21 +15,27 @@ use crate::variant;
 /// Sizes of the table.
 const SIZES: [u32; 3] = [100_000, 1_000_000, 10_000_000];
 
-/// `packaging/run.conf` with a block rule and four limit variables.
-pub fn limits(entries: u32) -> String {
+/// A block rule and four limit variables.
+fn limits(entries: u32) -> String {
     let rules = "QS_ClientEventBlockCount 100 600\nQS_ClientEventLimitCount 100 600 QS_Limit\nQS_ClientEventLimitCount 100 600 Login\n\
                  QS_ClientEventLimitCount 100 600 Search\nQS_ClientEventLimitCount 100 600 Upload\n";
-    format!("{}\n<IfModule mod_qos.c>\nQS_ClientEntries {entries}\n{rules}</IfModule>\n", variant::run_conf_without(&["QS_ClientEntries"]))
+    format!("<IfModule mod_qos.c>\nQS_ClientEntries {entries}\n{rules}</IfModule>\n")
+}
+
+/// The same on top of `packaging/run.conf`.
+pub fn limits_and_run_conf(entries: u32) -> String {
+    format!("{}\n{}", variant::run_conf_without(&["QS_ClientEntries"]), limits(entries))
 }
 
 pub fn measure(options: &Options) {
     memory(options);
     for entries in SIZES {
         let title = format!("Connections, every client new, QS_ClientEntries {}, block rule and four limit variables, event", grouped(f64::from(entries), 0));
+        let config = limits(entries);
         // At ten million entries the original serves a connection in some seconds.
         let modules = options.modules.iter().copied().filter(|module| *module != Module::Original || entries < 10_000_000).collect();
         let options = Options { sections: Vec::new(), modules, mpms: Vec::new(), attack: None, quick: options.quick, profile: false };
-        let plan = Plan { title, config: &limits(entries), total: (50_000, 10_000), original_share: if entries > 100_000 { 100 } else { 25 }, rounds: (5, 3) };
+        let plan = Plan { title, config: &config, total: (50_000, 10_000), original_share: if entries > 100_000 { 100 } else { 25 }, rounds: (5, 3) };
         connections::compare(&options, &plan);
     }
     keep_alive(options);
@@ -75,7 +81,7 @@ struct Stay {
 /// Clients that stay: `ab` with keep-alive, in turn.
 fn keep_alive(options: &Options) {
     let (rounds, requests) = options.pick((21, 40_000), (3, 10_000));
-    let config = format!("{}\nMaxKeepAliveRequests 0\n", limits(100_000).replace("QS_SrvMaxConnPerIP 50", "QS_SrvMaxConnPerIP 500"));
+    let config = format!("{}\nMaxKeepAliveRequests 0\n", limits(100_000));
     let servers: Vec<(Module, Server)> = options.modules.iter().map(|module| (*module, connections::server(*module, &config))).collect();
     let mut seen: Vec<(Module, Vec<Stay>)> = options.modules.iter().map(|module| (*module, Vec::new())).collect();
     for round in 0..rounds {

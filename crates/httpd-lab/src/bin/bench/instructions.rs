@@ -32,7 +32,7 @@ const KINDS: [(Extra, &str, Option<Bar>); 3] = [
 pub fn measure(options: &Options) {
     compare(options, "packaging/run.conf", RUN_CONF);
     // What client limits cost in instructions; their bar is in requests per second.
-    compare(options, "packaging/run.conf with a block rule and four limit variables", &clients::limits(100_000));
+    compare(options, "packaging/run.conf with a block rule and four limit variables", &clients::limits_and_run_conf(100_000));
 }
 
 fn compare(options: &Options, name: &str, config: &str) {
