@@ -80,7 +80,7 @@ struct Stay {
 
 /// Clients that stay: `ab` with keep-alive, in turn.
 fn keep_alive(options: &Options) {
-    let (rounds, requests) = options.pick((21, 40_000), (3, 10_000));
+    let (rounds, requests) = options.pick((15, 30_000), (3, 10_000));
     let config = format!("{}\nMaxKeepAliveRequests 0\n", limits(100_000));
     let servers: Vec<(Module, Server)> = options.modules.iter().map(|module| (*module, connections::server(*module, &config))).collect();
     let mut seen: Vec<(Module, Vec<Stay>)> = options.modules.iter().map(|module| (*module, Vec::new())).collect();
