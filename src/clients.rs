@@ -130,12 +130,7 @@ fn column_name(variable: &[u8]) -> u64 {
 pub fn open(main: *const ffi::server_rec, region: &Region, config: &ClientConfig, entries: u32, domains: Vec<u64>) -> Result<ClientStore, String> {
     let variables = config.limits.iter().map(|rule| column_name(rule.names.event.as_bytes())).collect::<Vec<_>>();
     // The hash changes with the secret and with the name of the main server.
-    let check = region.key(domain::CHECK, &{
-        let mut home = [0; 16];
-        home.iter_mut().zip(domains.first().copied().unwrap_or(0).to_ne_bytes()).for_each(|(to, from)| *to = from);
-        home
-    });
-    let check = check.raw();
+    let check = key_of(region, domain::CHECK, domains.first().copied().unwrap_or(0)).raw();
     let sizing = ClientSizing { entries, variables, secret_check: check };
     // SAFETY: what is kept is the base of a table that this process made and has not unmapped.
     let old = retained::clients().and_then(|base| unsafe { ClientTable::attach(base) }.ok());
@@ -183,6 +178,11 @@ pub fn close(main: *const ffi::server_rec) {
         }
         retained::keep_clients(None);
     }
+}
+
+/// The key of a number in one of the domains.
+pub fn key_of(region: &Region, domain: u64, number: u64) -> CountKey {
+    region.key(domain, &u128::from(number).to_le_bytes())
 }
 
 /// The key of a client in one of the domains.

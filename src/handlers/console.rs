@@ -1,7 +1,8 @@
 //! `SetHandler qos-console`: looking at and changing entries of the client table (connection-client.md section 11.4).
 
-use super::{clients, error_notes, headers};
+use super::{clients, headers};
 use crate::config::ServerRecord;
+use crate::hooks::deny::note_error;
 use crate::hooks::header_parser::unique_id;
 use crate::httpd::request::Request;
 use crate::httpd::response::Response;
@@ -44,7 +45,7 @@ fn refuse(request: Request<'_>, response: Response<'_>, runtime: &Runtime, probl
     runtime.event(70);
     let id = unique_id(request);
     log::request(request, log::Level::Error, || problem.message(&id));
-    error_notes(request, c"070");
+    note_error(request, c"070");
     response.status(problem.status());
     if let Some(methods) = problem.allow() {
         response.header(c"Allow", methods);

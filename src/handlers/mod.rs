@@ -11,6 +11,7 @@ mod viewer;
 pub use status::section;
 
 use crate::config::ServerRecord;
+use crate::hooks::deny::note_error;
 use crate::hooks::header_parser::unique_id;
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
@@ -47,18 +48,12 @@ fn disabled(request: Request<'_>, runtime: &Runtime) -> c_int {
     runtime.event(72);
     let id = unique_id(request);
     log::request(request, log::Level::Error, || format!("mod_qos(072): handler has been disabled for this host, id={id}"));
-    error_notes(request, c"072");
+    note_error(request, c"072");
     ffi::HTTP_NOT_FOUND as c_int
 }
 
 fn is_disabled(request: Request<'_>) -> bool {
     ServerRecord::of(request.server()).is_some_and(|record| record.config.disable_handler == Some(true))
-}
-
-/// `QS_ErrorNotes` and httpd's own note.
-fn error_notes(request: Request<'_>, id: &'static std::ffi::CStr) {
-    request.set_variable(c"QS_ErrorNotes", id.as_ptr());
-    request.set_note(c"error-notes", id.as_ptr());
 }
 
 /// Headers of every response of the handlers.

@@ -2,6 +2,7 @@
 
 use super::RequestState;
 use super::client_rules;
+use super::deny::note_error;
 use super::post_read_request::server_record;
 use crate::config::location;
 use crate::filters;
@@ -80,8 +81,7 @@ pub fn deny_body(request: Request<'_>, numbers: Option<(u64, u64)>) -> c_int {
     let client = String::from_utf8_lossy(request.client()).into_owned();
     let unique_id = unique_id(request);
     log::request(request, log::Level::Error, || message::body_limit(numbers, runtime.log_only, &client, &unique_id));
-    request.set_variable(c"QS_ErrorNotes", c"044".as_ptr());
-    request.set_note(c"error-notes", c"044".as_ptr());
+    note_error(request, c"044");
     if let Some(state) = RequestState::of(request) {
         state.letters.add(b'D');
     }

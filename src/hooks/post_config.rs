@@ -236,27 +236,21 @@ fn derive(region: &Region, main: *mut ffi::server_rec, max_clients: u32) -> Vec<
     };
     let main_domain = domain(main);
     // Where all servers count together, the counter of all connections is theirs: one that every connection changes less.
-    let alone = server::all(main).all(|server| {
-        let own = ServerRecord::of(server).is_some_and(|record| !std::ptr::eq(record, main_record) && (record.config.owns_connections || !any_limit_in_main));
-        server == main || !own
-    });
+    let counts_for_itself = |record: &ServerRecord| record.config.owns_connections || !any_limit_in_main;
+    let alone = server::all(main).filter_map(|server| ServerRecord::of(server)).all(|record| std::ptr::eq(record, main_record) || !counts_for_itself(record));
     for server in server::all(main) {
         let Some(record) = ServerRecord::of(server) else { continue };
         if std::ptr::eq(record, main_record) && server != main {
             continue;
         }
-        let own = server == main || record.config.owns_connections || !any_limit_in_main;
+        let own = server == main || counts_for_itself(record);
         let identity = domain(server);
         let domain = if own { identity } else { main_domain };
         if !domains.contains(&domain) {
             domains.push(domain);
         }
         record.derive(Derived {
-            turn: region.key(clients::domain::SERVER_TURN, &{
-                let mut name = [0u8; 16];
-                name.iter_mut().zip(identity.to_ne_bytes()).for_each(|(to, from)| *to = from);
-                name
-            }),
+            turn: clients::key_of(region, clients::domain::SERVER_TURN, identity),
             domain,
             // Another domain than that of its addresses: `::` is an address.
             key: if alone { region.key(ALL, &[0; 16]) } else { region.key(domain ^ clients::domain::SERVER, &[0; 16]) },
