@@ -18,6 +18,8 @@ mod sync;
 mod turns;
 
 #[cfg(not(loom))]
+mod anonymous;
+#[cfg(not(loom))]
 mod child;
 #[cfg(not(loom))]
 mod layout;

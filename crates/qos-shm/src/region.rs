@@ -1,5 +1,6 @@
 //! The mapping: made, found again, given up. The unsafe code of this crate is here, but for the system call that sleeps.
 
+use crate::anonymous;
 use crate::counts::{Bucket, CountKey, CountTable, HOLDINGS, HoldingCell, Holdings};
 use crate::layout::{Block, Head, LAYOUT_VERSION, MAGIC, Plan, Record, Shared, Sizing};
 use crate::request::{REQUEST_CELLS, RequestSlot};
@@ -81,15 +82,7 @@ impl Region {
         let plan = Plan::new(sizing).map_err(|bytes| RegionError::TooLarge { bytes })?;
         let bytes = plan.bytes;
         let length = usize::try_from(bytes).map_err(|_| RegionError::TooLarge { bytes })?;
-        // SAFETY: a new anonymous mapping at an address of the kernel's choice touches no memory of ours.
-        let base = unsafe {
-            libc::mmap(std::ptr::null_mut(), length, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE, -1, 0)
-        };
-        let failed = || RegionError::Map { errno: std::io::Error::last_os_error().raw_os_error().unwrap_or(0), bytes };
-        if base == libc::MAP_FAILED {
-            return Err(failed());
-        }
-        let head = NonNull::new(base.cast::<Head>()).ok_or_else(failed)?;
+        let head = anonymous::map(length).map_err(|errno| RegionError::Map { errno, bytes })?.cast::<Head>();
         let p = head.as_ptr();
         // SAFETY: the mapping is page-aligned, larger than a head, zero (a valid head), and nobody else knows it yet.
         unsafe {

@@ -5,6 +5,7 @@ use super::entry::{Client, ClientId, Gone};
 use super::rank::{Facts, Keep, WORTHS, Worth};
 use super::table::{BUCKET_WORDS, IsOpen, Shares, Table, WAYS, entry_words};
 use super::words::MOST_LINKS;
+use crate::anonymous;
 use crate::sync::{AtomicU64, Ordering::SeqCst};
 use qos_core::client::{Counter, Marks, Pace, Statistics};
 use std::fmt;
@@ -132,22 +133,7 @@ impl ClientTable {
         }
         let entries = (sizing.entries as usize).next_multiple_of(WAYS);
         let plan = Plan::new(entries, sizing.variables.len());
-        // SAFETY: a new anonymous mapping at an address of the kernel's choice touches no memory of ours.
-        let base = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                plan.bytes,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-                -1,
-                0,
-            )
-        };
-        let failed = || ClientTableError::Map { errno: std::io::Error::last_os_error().raw_os_error().unwrap_or(0), bytes: plan.bytes };
-        if base == libc::MAP_FAILED {
-            return Err(failed());
-        }
-        let head = NonNull::new(base.cast::<Head>()).ok_or_else(failed)?;
+        let head = anonymous::map(plan.bytes).map_err(|errno| ClientTableError::Map { errno, bytes: plan.bytes })?.cast::<Head>();
         let p = head.as_ptr();
         // SAFETY: the mapping is page-aligned, zero, as large as planned, and nobody else knows it yet; the names lie within it.
         unsafe {
