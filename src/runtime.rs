@@ -156,6 +156,24 @@ pub mod feature {
     }
 }
 
+/// Steps of judging a request that the configuration asks for anywhere.
+pub mod steps {
+    use qos_core::order::{Step, Steps};
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    static STEPS: AtomicU64 = AtomicU64::new(0);
+
+    /// Found in the configuration.
+    pub fn add(steps: &[Step]) {
+        STEPS.fetch_or(Steps::of(steps).bits(), Ordering::Relaxed);
+    }
+
+    /// All that were found.
+    pub fn active() -> Steps {
+        Steps::from_bits(STEPS.load(Ordering::Relaxed))
+    }
+}
+
 /// What the watcher has to know of a connection besides its slot.
 #[derive(Clone, Copy)]
 pub struct Watched {

@@ -4,9 +4,10 @@
 use crate::httpd::guard::guard;
 use crate::httpd::pool::Pool;
 use crate::httpd::{bytes, ffi, log};
-use crate::runtime::feature;
+use crate::runtime::{feature, steps};
 use qos_core::config::{Directive, FAMILIES, LocationConfig, Outcome, Scope, ServerConfig, Target, apply, printable};
 use qos_core::geo::Database;
+use qos_core::order::Step;
 use qos_shm::CountKey;
 use std::cell::OnceCell;
 use std::ffi::{c_char, c_int, c_void};
@@ -87,6 +88,7 @@ const fn command(directive: Option<&'static Directive>) -> ffi::command_rec {
             match directive.scope {
                 Scope::Global | Scope::Server => ffi::RSRC_CONF,
                 Scope::ServerAndLocation => ffi::RSRC_CONF | ffi::ACCESS_CONF,
+                Scope::Location => ffi::ACCESS_CONF,
             },
         ),
         None => (null(), std::ptr::null_mut(), null(), 0),
@@ -207,6 +209,19 @@ fn note_features(target: &Target<'_>) {
             ] {
                 if used {
                     feature::add(feature);
+                }
+            }
+            let client = &server.client;
+            let needs_store = client.block.is_some() || !client.limits.is_empty() || client.per_second.is_some() || client.prefer.is_some();
+            for (used, step) in [
+                (server.log_env == Some(true), Step::LogEnv),
+                (client.event_requests.is_some(), Step::ClientEventRequestLimit),
+                (needs_store, Step::ClientStore),
+                (client.serialize.is_some(), Step::ClientSerialize),
+                (server.serialize == Some(true), Step::SrvSerialize),
+            ] {
+                if used {
+                    steps::add(&[step]);
                 }
             }
         }

@@ -1,21 +1,20 @@
-//! Rules about single clients at a request, in the order of [`judge`] (connection-client.md sections 3.4 and 9).
+//! Rules about single clients at a request (connection-client.md sections 3.4 and 9).
 
-use super::RequestState;
 use super::connecting::released;
 use super::deny::{denied, mark, note_error};
 use super::header_parser::unique_id;
+use super::judging::Asked;
 use super::pre_connection::table_full;
-use super::turns;
 use crate::clients::{self, ClientStore, domain};
 use crate::httpd::connection::Connection;
+use crate::httpd::log;
 use crate::httpd::request::Request;
-use crate::httpd::variables::Variables;
-use crate::httpd::{ffi, log};
 use crate::names::LimitNames;
-use crate::runtime::{ChildState, ConnectionRecord, Runtime, child, flag, runtime};
+use crate::runtime::{ConnectionRecord, flag};
 use qos_core::client::pace::{self, Change};
 use qos_core::client::{Blocked, Counter, LimitRule, Limited, low, message, weight};
 use qos_core::message::Mark;
+use qos_core::order::{Step, Steps};
 use qos_core::repeat::{Line, line, next, remainder};
 use qos_shm::Client;
 use std::ffi::c_int;
@@ -30,58 +29,29 @@ mod holding {
     pub const DELAYED: usize = 1;
 }
 
-/// What the rules of one request work with.
-struct Asked<'a> {
-    request: Request<'a>,
-    record: &'a ConnectionRecord,
-    state: &'a mut RequestState,
-    runtime: &'static Runtime,
-    child: &'static ChildState,
-    variables: &'a Variables<'a>,
-    now: u32,
-}
-
-/// Judges a request; `DECLINED` or the status it is denied with.
-pub fn rules(request: Request<'_>) -> c_int {
-    let (Some(runtime), Some(child)) = (runtime(), child()) else { return ffi::DECLINED };
-    let (Some(record), Some(state)) = (ConnectionRecord::of_request(request), RequestState::of(request)) else { return ffi::DECLINED };
-    let variables = Variables::of(request, &runtime.names.set);
-    let mut asked = Asked { request, record, state, runtime, child, variables: &variables, now: clients::now() };
-    let verdict = judge(&mut asked).unwrap_or(ffi::DECLINED);
-    let names = &runtime.names;
-    let later = |number: &usize| variables.has(*number);
+/// After the last step: notes whether anything but a further variable can change what is counted at the end.
+pub fn settle(asked: &mut Asked<'_>, active: Steps) {
+    if !active.has(Step::ClientStore) {
+        return;
+    }
+    let names = &asked.runtime.names;
     // An excluded address is counted at the end.
-    let counted = !later(&names.block) || request.variable(c"QS_Block_seen").is_some();
+    let counted = !asked.variables().has(names.block) || asked.request.variable(c"QS_Block_seen").is_some();
+    let variables = asked.variables();
+    let later = |number: &usize| variables.has(*number);
     if counted && !later(&names.block_decrement) && !names.limits.iter().any(|limit| later(&limit.decrement) || later(&limit.clear)) {
-        asked.state.settled = Some(request.variables_mark());
+        asked.state.settled = Some(asked.request.variables_mark());
     }
-    verdict
 }
 
-/// The order of the rules (request-event.md section 2.5, steps 22 to 25). What denies comes before what waits (W06).
-fn judge(asked: &mut Asked<'_>) -> Option<c_int> {
-    let mut delay = None;
-    if let Some(store) = &asked.runtime.clients {
-        if let Some(status) = event_requests(asked, store) {
-            return Some(status);
-        }
-        delay = pace(asked, store);
-        if let Some(status) = block_and_limits(asked, store) {
-            return Some(status);
-        }
-    }
-    if let Some(status) = delay.and_then(|delay| wait(asked, delay)) {
+/// Step 25: limits and delays of the client. What denies comes before what waits (W06).
+pub fn store(asked: &mut Asked<'_>) -> Option<c_int> {
+    let store = asked.runtime.clients.as_ref()?;
+    let delay = pace(asked, store);
+    if let Some(status) = block_and_limits(asked, store) {
         return Some(status);
     }
-    if asked.variables.has(asked.runtime.names.serialize) {
-        if let Some(status) = turns::of_client(asked.request, asked.record, asked.state, asked.runtime, asked.child) {
-            return Some(status);
-        }
-    }
-    if asked.variables.has(asked.runtime.names.server_serialize) {
-        return turns::of_server(asked.request, asked.record, asked.state, asked.runtime, asked.child);
-    }
-    None
+    delay.and_then(|delay| wait(asked, delay))
 }
 
 impl<'a> Asked<'a> {
@@ -100,17 +70,19 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// `QS_ClientEventRequestLimit` (section 9.3).
-fn event_requests(asked: &mut Asked<'_>, store: &ClientStore) -> Option<c_int> {
+/// Step 22: `QS_ClientEventRequestLimit` (section 9.3).
+pub fn event_requests(asked: &mut Asked<'_>) -> Option<c_int> {
+    let (store, child) = (asked.runtime.clients.as_ref()?, &asked.child?.child);
     let limit = asked.runtime.rules.event_requests?.0;
-    if !asked.variables.has(asked.runtime.names.event_request) {
+    let name = asked.runtime.names.event_request;
+    if !asked.variables().has(name) {
         return None;
     }
     let entry = asked.entry(store);
     let client = asked.state.client(asked.request, asked.record, asked.runtime).client;
-    let slot = asked.state.slot(asked.request, &asked.child.child);
+    let slot = asked.state.slot(asked.request, child);
     let key = clients::key(asked.runtime, domain::EVENT_REQUESTS, client);
-    let Some(current) = slot.and_then(|slot| asked.child.child.enter_for_request(slot, holding::EVENT_REQUEST, key)) else {
+    let Some(current) = slot.and_then(|slot| child.enter_for_request(slot, holding::EVENT_REQUEST, key)) else {
         table_full(asked.runtime, "request");
         return None;
     };
@@ -123,7 +95,7 @@ fn event_requests(asked: &mut Asked<'_>, store: &ClientStore) -> Option<c_int> {
     if current <= limit {
         return None;
     }
-    let vip_request = asked.variables.get(asked.runtime.names.vip_request).is_some_and(|value| value.eq_ignore_ascii_case(b"yes"));
+    let vip_request = is_vip_request(asked);
     if vip_request || entry.is_some_and(|entry| entry.marks(asked.now).vip) {
         asked.state.letters.add(b'S');
         asked.request.set_variable(c"QS_IsVipRequest", c"yes".as_ptr());
@@ -136,10 +108,17 @@ fn event_requests(asked: &mut Asked<'_>, store: &ClientStore) -> Option<c_int> {
     denied(asked.request, asked.state, asked.runtime, 65, c"065")
 }
 
+/// Whether the variable `QS_VipRequest` says that the request is a VIP's (request-event.md section 13.2).
+pub fn is_vip_request(asked: &mut Asked<'_>) -> bool {
+    let name = asked.runtime.names.vip_request;
+    asked.variables().get(name).is_some_and(|value| value.eq_ignore_ascii_case(b"yes"))
+}
+
 /// `QS_ClientEventPerSecLimit` (section 9.5): counts, and says how long to wait, milliseconds.
 fn pace(asked: &mut Asked<'_>, store: &ClientStore) -> Option<u32> {
     let rule = asked.runtime.rules.per_second.filter(|rule| rule.limit > 0)?;
-    if !asked.variables.has(asked.runtime.names.event) {
+    let name = asked.runtime.names.event;
+    if !asked.variables().has(name) {
         return None;
     }
     let (entry, now) = (asked.entry(store)?, asked.now);
@@ -167,10 +146,11 @@ fn wait(asked: &mut Asked<'_>, delay_ms: u32) -> Option<c_int> {
     if delay_ms == 0 || asked.runtime.log_only {
         return None;
     }
+    let child = &asked.child?.child;
     let client = asked.state.client(asked.request, asked.record, asked.runtime).client;
-    let slot = asked.state.slot(asked.request, &asked.child.child);
+    let slot = asked.state.slot(asked.request, child);
     let key = clients::key(asked.runtime, domain::DELAYED, client);
-    let delayed = slot.and_then(|slot| asked.child.child.enter_for_request(slot, holding::DELAYED, key));
+    let delayed = slot.and_then(|slot| child.enter_for_request(slot, holding::DELAYED, key));
     if let (Some(max), Some(current)) = (asked.runtime.rules.per_second.and_then(|rule| rule.delayed), delayed) {
         if current > max {
             let (text, id) = (asked.client_text(), unique_id(asked.request));
@@ -184,7 +164,7 @@ fn wait(asked: &mut Asked<'_>, delay_ms: u32) -> Option<c_int> {
     shared.delayed_ms.fetch_add(u64::from(delay_ms), Ordering::Relaxed);
     std::thread::sleep(Duration::from_millis(u64::from(delay_ms)));
     if let Some(slot) = slot {
-        asked.child.child.leave_for_request(slot, holding::DELAYED);
+        child.leave_for_request(slot, holding::DELAYED);
     }
     None
 }
@@ -264,7 +244,7 @@ fn block(asked: &mut Asked<'_>, entry: &Client<'_>) -> Option<Blocked> {
         released(asked.request.server(), entry.change_refusals(|_| 0).map_or(0, |(before, _)| before), rule.limit, before, address, now);
     }
     let names = &asked.runtime.names;
-    let weight = if asked.variables.has(names.block_seen) { 0 } else { weight(asked.variables.get(names.block)) };
+    let weight = if asked.variables().has(names.block_seen) { 0 } else { weight(asked.variables().get(names.block)) };
     let counter = if weight > 0 {
         mark_block_seen(asked.request, asked.record);
         entry.change_block(now, |counter| rule.count(counter, weight, now)).map_or(Counter::ZERO, |(_, after)| after)
@@ -289,8 +269,8 @@ pub fn mark_block_seen(request: Request<'_>, record: &ConnectionRecord) {
 
 fn limit(asked: &mut Asked<'_>, entry: &Client<'_>, rule: &LimitRule, numbers: LimitNames, column: usize) -> Option<Limited> {
     let (request, now, names) = (asked.request, asked.now, &rule.names);
-    let weight = if asked.variables.has(numbers.seen) { 0 } else { weight(asked.variables.get(numbers.event)) };
-    let clear = asked.variables.has(numbers.clear);
+    let weight = if asked.variables().has(numbers.seen) { 0 } else { weight(asked.variables().get(numbers.event)) };
+    let clear = asked.variables().has(numbers.clear);
     let mut counter = entry.limit(column, now);
     if weight > 0 || clear || rule.expire(counter, clear, now) != counter {
         let changed = entry.change_limit(column, now, |counter| rule.expire(counter, clear, now).add(weight, now));
@@ -315,5 +295,6 @@ fn limit(asked: &mut Asked<'_>, entry: &Client<'_>, rule: &LimitRule, numbers: L
     // Nobody else sets them on a new request.
     request.add_variable(&names.counter, count);
     request.add_variable(&names.remaining, remaining);
-    rule.judge(counter, asked.variables.get(asked.runtime.names.condition), now)
+    let condition = asked.runtime.names.condition;
+    rule.judge(counter, asked.variables().get(condition), now)
 }

@@ -1,15 +1,15 @@
 //! The location of a request is known (request-event.md sections 2.4 and 2.5).
 
 use super::RequestState;
-use super::client_rules;
 use super::deny::note_error;
+use super::judging;
 use super::post_read_request::server_record;
 use crate::config::location;
 use crate::filters;
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
 use crate::httpd::{ffi, log};
-use crate::runtime::{ConnectionRecord, feature, runtime};
+use crate::runtime::{ConnectionRecord, feature, runtime, steps};
 use qos_core::body::{self, Verdict};
 use qos_core::message;
 use std::ffi::c_int;
@@ -32,17 +32,16 @@ pub unsafe extern "C" fn first(r: *mut ffi::request_rec) -> c_int {
 
 /// HP-3.
 pub unsafe extern "C" fn main(r: *mut ffi::request_rec) -> c_int {
-    if !feature::any(feature::CLIENTS | feature::SERIALIZE | feature::LOG_ENV) {
+    let active = steps::active();
+    if active.is_empty() {
         return ffi::DECLINED;
     }
     guard("header_parser", ffi::DECLINED, || {
         // SAFETY: httpd passes the request.
-        let Some(request) = (unsafe { Request::new(r) }) else { return ffi::DECLINED };
-        if !request.is_initial() {
-            return ffi::DECLINED;
+        match unsafe { Request::new(r) } {
+            Some(request) if request.is_initial() => judging::judge(request, active),
+            _ => ffi::DECLINED,
         }
-        log_env(request, ">HP_3");
-        client_rules::rules(request)
     })
 }
 

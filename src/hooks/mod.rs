@@ -9,6 +9,7 @@ pub mod fixups;
 pub mod header_parser;
 mod identity;
 pub mod insert_filter;
+pub mod judging;
 pub mod log_transaction;
 pub mod post_config;
 pub mod post_read_request;

@@ -3,6 +3,7 @@
 use super::RequestState;
 use super::deny::{denied, mark, note_error};
 use super::header_parser::unique_id;
+use super::judging::Asked;
 use super::post_read_request::server_record;
 use super::pre_connection::table_full;
 use crate::clients::{self, domain};
@@ -26,19 +27,27 @@ mod place {
     pub const SERVER: usize = 1;
 }
 
-/// `QS_ClientSerialize`, for requests with the variable `QS_Serialize`.
-pub fn of_client(request: Request<'_>, record: &ConnectionRecord, state: &mut RequestState, runtime: &Runtime, child: &ChildState) -> Option<c_int> {
-    let rule = runtime.rules.serialize?;
-    let client = *state.client(request, record, runtime);
+/// Step 23: `QS_ClientSerialize`, for requests with the variable `QS_Serialize`.
+pub fn of_client(asked: &mut Asked<'_>) -> Option<c_int> {
+    let (rule, child, name) = (asked.runtime.rules.serialize?, asked.child?, asked.runtime.names.serialize);
+    if !asked.variables().has(name) {
+        return None;
+    }
+    let (request, record, runtime) = (asked.request, asked.record, asked.runtime);
+    let client = *asked.state.client(request, record, runtime);
     let key = clients::key(runtime, domain::CLIENT_TURN, client.client);
-    serialize(request, record, state, runtime, child, (place::CLIENT, key), rule, Serialized::Client(&client.text()))
+    serialize(request, record, asked.state, runtime, child, (place::CLIENT, key), rule, Serialized::Client(&client.text()))
 }
 
-/// `QS_SrvSerialize`, for requests with the variable of that name.
-pub fn of_server(request: Request<'_>, record: &ConnectionRecord, state: &mut RequestState, runtime: &Runtime, child: &ChildState) -> Option<c_int> {
-    let server = server_record(request).filter(|server| server.config.serialize == Some(true))?;
+/// Step 24: `QS_SrvSerialize`, for requests with the variable of that name.
+pub fn of_server(asked: &mut Asked<'_>) -> Option<c_int> {
+    let (child, name) = (asked.child?, asked.runtime.names.server_serialize);
+    if !asked.variables().has(name) {
+        return None;
+    }
+    let server = server_record(asked.request).filter(|server| server.config.serialize == Some(true))?;
     let rule = server.config.serialize_waits.unwrap_or(DEFAULT);
-    serialize(request, record, state, runtime, child, (place::SERVER, server.derived()?.turn), rule, Serialized::Server)
+    serialize(asked.request, asked.record, asked.state, asked.runtime, child, (place::SERVER, server.derived()?.turn), rule, Serialized::Server)
 }
 
 /// Waits for the request's turn. `Some`: it is denied, as too many wait or its connection is gone.

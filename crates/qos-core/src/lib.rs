@@ -17,6 +17,7 @@ pub mod letters;
 pub mod message;
 pub mod names;
 pub mod network;
+pub mod order;
 pub mod pattern;
 pub mod phase;
 pub mod pressure;

@@ -13,6 +13,8 @@ pub enum Scope {
     Server,
     /// Also in `<Directory>`, `<Location>`, `<Files>` and `<If>`.
     ServerAndLocation,
+    /// Only there.
+    Location,
 }
 
 /// One argument as the reference shows it.
@@ -144,6 +146,23 @@ pub(super) fn server<'a>(directive: &'static str, target: &'a mut Target<'_>) ->
             value: None,
             problem: "not allowed in a directory or location section".to_owned(),
             expected: "it in the server configuration or a virtual host".to_owned(),
+        }),
+    }
+}
+
+/// The location that a directive of location scope configures.
+///
+/// # Errors
+/// [`Wrong`] outside of one (httpd refuses that before; a second wall).
+#[allow(dead_code, reason = "no directive of this scope yet")]
+pub(super) fn location<'a>(directive: &'static str, target: &'a mut Target<'_>) -> Result<&'a mut LocationConfig, Wrong> {
+    match target {
+        Target::Location(location) => Ok(location),
+        Target::Server(_) | Target::VirtualHost(_) => Err(Wrong {
+            directive,
+            value: None,
+            problem: "not allowed outside of a directory or location section".to_owned(),
+            expected: "it in <Location>, <Directory>, <Files> or <If>".to_owned(),
         }),
     }
 }

@@ -5,22 +5,30 @@
 mod client;
 mod client_types;
 mod connection;
+mod denial;
 mod directive;
 mod general;
 mod handlers;
+mod headers;
 mod rate;
 mod reference;
 mod request_body;
+mod request_rules;
 mod status_event;
 mod types;
 mod value;
+mod variables;
 
 pub use client_types::{ClientConfig, EventLimit, PerSecond, Serialize, SpecialCodes, StatusEvent, merge_status_events};
+pub use denial::Denials;
 pub use directive::{Argument, Directive, Outcome, Scope, Target, apply, find};
 pub use handlers::{ConsoleMethods, GeoConfig, ReportConfig};
+pub use headers::HeaderRules;
 pub use reference::reference;
+pub use request_rules::RequestRules;
 pub use types::{CloseLimit, LocationConfig, OffEvent, RateKind, RateRule, SampleRate, ServerConfig};
 pub use value::{Expected, Wrong, printable};
+pub use variables::{LocationVariables, ServerVariables};
 
 use directive::Family;
 
@@ -31,6 +39,10 @@ pub const FAMILIES: &[Family] = &[
     request_body::DIRECTIVES,
     client::DIRECTIVES,
     status_event::DIRECTIVES,
+    request_rules::DIRECTIVES,
+    variables::DIRECTIVES,
+    headers::DIRECTIVES,
+    denial::DIRECTIVES,
     general::DIRECTIVES,
     handlers::DIRECTIVES,
 ];

@@ -11,6 +11,7 @@ pub fn reference() -> String {
             Scope::Global => "main server",
             Scope::Server => "server, virtual host",
             Scope::ServerAndLocation => "server, virtual host, location",
+            Scope::Location => "location",
         };
         let usage = directive.usage().replace('|', "\\|");
         text.push_str(&format!("| `{usage}` | {place} | {} |\n", directive.help.to_string_lossy()));

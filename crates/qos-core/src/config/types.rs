@@ -1,7 +1,11 @@
 //! The typed configuration of a server and of a location, and how they are merged.
 
 use super::client_types::{ClientConfig, Serialize, StatusEvent, merge_status_events};
+use super::denial::Denials;
 use super::handlers::{GeoConfig, ReportConfig};
+use super::headers::HeaderRules;
+use super::request_rules::RequestRules;
+use super::variables::{LocationVariables, ServerVariables};
 use crate::network::NetworkSet;
 
 /// Limit of `QS_SrvMaxConnClose`: a number of connections or a share of the capacity.
@@ -140,6 +144,14 @@ pub struct ServerConfig {
     pub geo: GeoConfig,
     /// Reports and the console.
     pub reports: ReportConfig,
+    /// Limits of locations and events.
+    pub rules: RequestRules,
+    /// Variables that are set.
+    pub variables: ServerVariables,
+    /// Headers that are set or removed.
+    pub headers: HeaderRules,
+    /// How requests are denied.
+    pub denials: Denials,
     /// Whether this server itself says how many connections it takes (own counters, section 3.1).
     pub owns_connections: bool,
 }
@@ -179,6 +191,10 @@ impl ServerConfig {
             disable_handler: own.disable_handler.or(base.disable_handler),
             geo: base.geo.clone(),
             reports: ReportConfig::merge(&base.reports, &own.reports),
+            rules: RequestRules::merge(&base.rules, &own.rules),
+            variables: ServerVariables::merge(&base.variables, &own.variables),
+            headers: HeaderRules::merge(&base.headers, &own.headers),
+            denials: Denials::merge(&base.denials, &own.denials),
             owns_connections: own.owns_connections,
         }
     }
@@ -208,6 +224,8 @@ pub struct LocationConfig {
     pub body_limit: Option<u64>,
     /// `QS_SetEnvIfStatus` in order.
     pub status_events: Vec<StatusEvent>,
+    /// Variables that are set.
+    pub variables: LocationVariables,
 }
 
 impl LocationConfig {
@@ -218,6 +236,7 @@ impl LocationConfig {
             off_events: merge_off_events(&base.off_events, &own.off_events),
             body_limit: own.body_limit.or(base.body_limit),
             status_events: merge_status_events(&base.status_events, &own.status_events),
+            variables: LocationVariables::merge(&base.variables, &own.variables),
         }
     }
 }

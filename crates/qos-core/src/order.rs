@@ -1,0 +1,154 @@
+//! The order in which a request is judged once its location is known (request-event.md section 2.5).
+//!
+//! [`MAIN`] is that order. The number of a step is the one that the specification gives it. Where ours differs, it is because a request that
+//! is going to be denied must not wait first (connection-client.md W06): 25 comes before 23 and 24, 30 before 28.
+
+/// One step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// `QS_LogEnv`.
+    LogEnv = 1,
+    /// `QS_SetEnvIfResBody` wants to see the response.
+    SearchBody = 3,
+    /// `QS_SetEnvIfStatus BrokenConnection` wants to see the response.
+    WatchConnection = 4,
+    /// `QS_KeepAliveTimeout`, `QS_MaxKeepAliveRequests`.
+    KeepAlive = 8,
+    /// `QS_SetEnvIfQuery`.
+    SetEnvIfQuery = 12,
+    /// `QS_SetEnvIf`.
+    SetEnvIf = 13,
+    /// `QS_SetEnv`.
+    SetEnv = 14,
+    /// `QS_SetReqHeader` without `late`.
+    SetReqHeader = 15,
+    /// The variable `QS_Timeout`.
+    Timeout = 16,
+    /// `QS_EventLimitCount`, `QS_CondEventLimitCount`.
+    EventLimitCount = 18,
+    /// `QS_EventRequestLimit`.
+    EventRequestLimit = 19,
+    /// `QS_EventPerSecLimit`, `QS_EventKBytesPerSecLimit`: which of them apply.
+    EventRates = 20,
+    /// `QS_SetEnvIfCmp`.
+    SetEnvIfCmp = 21,
+    /// `QS_ClientEventRequestLimit`.
+    ClientEventRequestLimit = 22,
+    /// `QS_ClientSerialize`.
+    ClientSerialize = 23,
+    /// `QS_SrvSerialize`.
+    SrvSerialize = 24,
+    /// Limits and delays of the client.
+    ClientStore = 25,
+    /// Which rules of locations apply; the request counts for them.
+    SelectLocation = 26,
+    /// Their limit of concurrent requests.
+    LocationLimit = 27,
+    /// Requests per second, of locations and events.
+    RequestDelay = 28,
+    /// Kbytes per second, of locations and events.
+    Bandwidth = 29,
+    /// `QS_CondLocRequestLimitMatch`.
+    ConditionalLimit = 30,
+    /// The variable `QS_Delay`.
+    Delay = 32,
+}
+
+/// The steps in their order.
+pub const MAIN: [Step; 23] = [
+    Step::LogEnv,
+    Step::SearchBody,
+    Step::WatchConnection,
+    Step::KeepAlive,
+    Step::SetEnvIfQuery,
+    Step::SetEnvIf,
+    Step::SetEnv,
+    Step::SetReqHeader,
+    Step::Timeout,
+    Step::EventLimitCount,
+    Step::EventRequestLimit,
+    Step::EventRates,
+    Step::SetEnvIfCmp,
+    Step::ClientEventRequestLimit,
+    Step::ClientStore,
+    Step::ClientSerialize,
+    Step::SrvSerialize,
+    Step::SelectLocation,
+    Step::LocationLimit,
+    Step::ConditionalLimit,
+    Step::RequestDelay,
+    Step::Bandwidth,
+    Step::Delay,
+];
+
+/// A set of steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Steps(u64);
+
+impl Steps {
+    /// The steps of a list.
+    #[must_use]
+    pub const fn of(steps: &[Step]) -> Steps {
+        let (mut bits, mut rest) = (0, steps);
+        while let [step, more @ ..] = rest {
+            bits |= 1 << *step as u32;
+            rest = more;
+        }
+        Steps(bits)
+    }
+
+    /// As a number.
+    #[must_use]
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// From [`Steps::bits`].
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Steps {
+        Steps(bits)
+    }
+
+    /// Whether a step is one of them.
+    #[must_use]
+    pub const fn has(self, step: Step) -> bool {
+        self.0 >> step as u32 & 1 == 1
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of request-event.md section 2.5 by its numbers, with the two changes that the module's head names.
+    #[test]
+    fn the_order_is_that_of_the_specification() {
+        let numbers = MAIN.map(|step| step as u8);
+        let mut specified = (1..=32).filter(|n| numbers.contains(n)).collect::<Vec<u8>>();
+        let mut before = |what: u8, other: u8| {
+            specified.retain(|n| *n != what);
+            let place = specified.iter().position(|n| *n == other).unwrap();
+            specified.insert(place, what);
+        };
+        before(25, 23);
+        before(30, 28);
+        assert_eq!(numbers.as_slice(), specified);
+        // 31 is the second chance of 28, the others belong to filters, milestones, VIP and audit.
+        let missing = (1..=32).filter(|n| !numbers.contains(n)).collect::<Vec<u8>>();
+        assert_eq!(missing, [2, 5, 6, 7, 9, 10, 11, 17, 31]);
+    }
+
+    #[test]
+    fn sets() {
+        let steps = Steps::of(&[Step::LogEnv, Step::Delay]);
+        assert!(steps.has(Step::LogEnv) && steps.has(Step::Delay) && !steps.has(Step::SetEnv) && !steps.is_empty());
+        assert_eq!(Steps::from_bits(steps.bits()), steps);
+        assert!(Steps::default().is_empty());
+    }
+}

@@ -1,0 +1,78 @@
+//! A request is judged step by step, in the order of [`qos_core::order::MAIN`] (request-event.md section 2.5).
+
+use super::RequestState;
+use super::client_rules;
+use super::header_parser::log_env;
+use super::turns;
+use crate::clients;
+use crate::httpd::ffi;
+use crate::httpd::request::Request;
+use crate::httpd::variables::Variables;
+use crate::runtime::{ChildState, ConnectionRecord, Runtime, child, runtime};
+use qos_core::order::{MAIN, Step, Steps};
+use std::ffi::c_int;
+
+/// What the rules of one request work with.
+pub struct Asked<'a> {
+    /// The request.
+    pub request: Request<'a>,
+    /// Its connection.
+    pub record: &'a ConnectionRecord,
+    /// What is kept with it.
+    pub state: &'a mut RequestState,
+    /// The configuration.
+    pub runtime: &'static Runtime,
+    /// This child; without it nothing can be counted.
+    pub child: Option<&'static ChildState>,
+    /// Monotonic seconds.
+    pub now: u32,
+    variables: Option<Variables<'a>>,
+}
+
+impl<'a> Asked<'a> {
+    /// The variables that rules ask for, as they are now.
+    pub fn variables(&mut self) -> &Variables<'a> {
+        let (request, names) = (self.request, &self.runtime.names.set);
+        self.variables.get_or_insert_with(|| Variables::of(request, names))
+    }
+
+    /// Variables were set or removed: they are looked up again.
+    #[allow(dead_code, reason = "no step sets variables yet")]
+    pub fn variables_changed(&mut self) {
+        self.variables = None;
+    }
+}
+
+/// Judges an initial request; `DECLINED` or the status it is denied with. `active`: steps that the configuration asks for.
+pub fn judge(request: Request<'_>, active: Steps) -> c_int {
+    let (Some(runtime), Some(record), Some(state)) = (runtime(), ConnectionRecord::of_request(request), RequestState::of(request)) else {
+        return ffi::DECLINED;
+    };
+    let mut asked = Asked { request, record, state, runtime, child: child(), now: clients::now(), variables: None };
+    let verdict = MAIN.iter().filter(|step| active.has(**step)).find_map(|step| run(&mut asked, *step));
+    client_rules::settle(&mut asked, active);
+    verdict.unwrap_or(ffi::DECLINED)
+}
+
+/// One step. `Some`: the request ends with this status.
+fn run(asked: &mut Asked<'_>, step: Step) -> Option<c_int> {
+    match step {
+        Step::LogEnv => log_env(asked.request, ">HP_3"),
+        Step::ClientEventRequestLimit => return client_rules::event_requests(asked),
+        Step::ClientStore => return client_rules::store(asked),
+        Step::ClientSerialize => return turns::of_client(asked),
+        Step::SrvSerialize => return turns::of_server(asked),
+        Step::SearchBody
+        | Step::WatchConnection
+        | Step::KeepAlive
+        | Step::SetEnvIfQuery
+        | Step::SetEnvIf
+        | Step::SetEnv
+        | Step::SetReqHeader
+        | Step::Timeout
+        | Step::SetEnvIfCmp => (),
+        Step::EventLimitCount | Step::EventRequestLimit | Step::EventRates => (),
+        Step::SelectLocation | Step::LocationLimit | Step::ConditionalLimit | Step::RequestDelay | Step::Bandwidth | Step::Delay => (),
+    }
+    None
+}
