@@ -25,6 +25,7 @@ pub mod qslog;
 pub mod query;
 pub mod rate;
 pub mod repeat;
+pub mod rules;
 pub mod status;
 pub mod text;
 pub mod view;
