@@ -1,4 +1,4 @@
-//! Data that outlives configurations (invariant 5): the address of the shared region.
+//! Data that outlives configurations (invariant 5): the addresses of what children share.
 //!
 //! The module is unloaded and loaded again at each restart; its statics vanish, the process pool stays.
 
@@ -6,6 +6,8 @@ use super::ffi;
 use std::ptr::NonNull;
 
 const KEY: &std::ffi::CStr = c"mod_qos-region";
+/// A block of its own: one that an earlier version of the module made keeps its size.
+const RULES_KEY: &std::ffi::CStr = c"mod_qos-rules";
 
 /// What is kept in the process pool. Only the parent writes it.
 #[derive(Clone, Copy)]
@@ -18,11 +20,16 @@ struct Retained {
 }
 
 fn retained() -> Option<NonNull<Retained>> {
+    block(KEY)
+}
+
+/// The block of that name, always asked for with the same type.
+fn block<T>(key: &std::ffi::CStr) -> Option<NonNull<T>> {
     // SAFETY: httpd keeps the block zeroed at creation until the process ends; only the parent's one thread is here.
     unsafe {
-        let mut place = ffi::ap_retained_data_get(KEY.as_ptr());
+        let mut place = ffi::ap_retained_data_get(key.as_ptr());
         if place.is_null() {
-            place = ffi::ap_retained_data_create(KEY.as_ptr(), size_of::<Retained>() as _);
+            place = ffi::ap_retained_data_create(key.as_ptr(), size_of::<T>() as _);
         }
         NonNull::new(place.cast())
     }
@@ -53,5 +60,21 @@ pub fn keep_clients(table: Option<NonNull<u8>>) {
     if let Some(place) = retained() {
         // SAFETY: see `retained`.
         unsafe { (*place.as_ptr()).clients = table.map_or(std::ptr::null_mut(), NonNull::as_ptr) };
+    }
+}
+
+#[allow(dead_code)]
+/// The table of rules of an earlier configuration.
+pub fn rules() -> Option<NonNull<u8>> {
+    // SAFETY: see `retained`.
+    block::<*mut u8>(RULES_KEY).and_then(|place| NonNull::new(unsafe { place.read() }))
+}
+
+#[allow(dead_code)]
+/// Remembers the table of rules for the configurations to come.
+pub fn keep_rules(table: Option<NonNull<u8>>) {
+    if let Some(place) = block::<*mut u8>(RULES_KEY) {
+        // SAFETY: see `retained`.
+        unsafe { place.write(table.map_or(std::ptr::null_mut(), NonNull::as_ptr)) };
     }
 }

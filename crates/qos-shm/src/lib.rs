@@ -10,6 +10,7 @@
 //! * [`Slot`]: one connection
 //! * [`CountTable`]: the exact counters, with the argument why they are exact
 //! * [`ClientTable`]: every client remembered, in a mapping of its own
+//! * [`RuleTable`]: what each rule about requests counts and measures, in a mapping of its own
 //! * `turns`: requests that are served one at a time, with the argument why nobody is forgotten
 
 mod clients;
@@ -31,6 +32,8 @@ mod queues;
 mod region;
 #[cfg(not(loom))]
 mod request;
+#[cfg(not(loom))]
+mod rules;
 #[cfg(not(loom))]
 mod slot;
 #[cfg(not(loom))]
@@ -61,6 +64,7 @@ pub use {
     ledger::{Reclaimed, RegionFull},
     region::{Region, RegionError},
     request::{REQUEST_HOLDINGS, RequestId},
+    rules::{RING, RULE_GENERATIONS, RuleCell, RuleTable, RuleTableError},
     slot::{ConnectionId, Holding, Slot},
     view::{ChildInfo, ConnectionView},
 };
