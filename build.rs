@@ -19,6 +19,8 @@ const FUNCTIONS: &[&str] = &[
     "ap_get_module_config",
     "ap_get_server_name",
     "ap_hook_.*",
+    "ap_index_of_response",
+    "ap_internal_redirect",
     "ap_mpm_query",
     "ap_pass_brigade",
     "ap_register_input_filter",

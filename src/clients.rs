@@ -20,6 +20,12 @@ pub mod domain {
     pub const SERVER_TURN: u64 = u64::MAX - 5;
     /// Connections of a server, combined with the domain of its addresses.
     pub const SERVER: u64 = 0x5345_5256_4552_0001;
+    /// Requests of a rule.
+    pub const RULE_REQUESTS: u64 = u64::MAX - 7;
+    /// Requests of a rule that wait.
+    pub const RULE_TURN: u64 = u64::MAX - 8;
+    /// The cell of a rule.
+    pub const RULE_CELL: u64 = u64::MAX - 9;
     /// What tells tables with another secret.
     pub const CHECK: u64 = u64::MAX - 6;
 }
@@ -183,6 +189,16 @@ pub fn close(main: *const ffi::server_rec) {
 /// The key of a number in one of the domains.
 pub fn key_of(region: &Region, domain: u64, number: u64) -> CountKey {
     region.key(domain, &u128::from(number).to_le_bytes())
+}
+
+/// The key of a text in one of the domains.
+pub fn key_of_bytes(region: &Region, domain: u64, text: &[u8]) -> CountKey {
+    let hashed = text.chunks(16).fold(text.len() as u64, |hashed, chunk| {
+        let mut block = [0u8; 16];
+        block.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
+        region.key(hashed, &block).raw()
+    });
+    key_of(region, domain, hashed)
 }
 
 /// The key of a client in one of the domains.

@@ -11,6 +11,7 @@ mod handlers;
 mod hooks;
 mod httpd;
 mod names;
+mod rules;
 mod runtime;
 mod watcher;
 

@@ -38,6 +38,8 @@ pub struct Names {
     pub condition: usize,
     /// `QS_VipRequest`.
     pub vip_request: usize,
+    /// `QS_Delay`.
+    pub delay: usize,
     /// Those of the limit rules, in their order.
     pub limits: Vec<LimitNames>,
 }
@@ -55,7 +57,7 @@ impl Names {
                 seen: set.add(names.seen.as_bytes()),
             })
             .collect();
-        let [block, block_seen, block_decrement, event, event_request, serialize, server_serialize, condition, vip_request] = [
+        let [block, block_seen, block_decrement, event, event_request, serialize, server_serialize, condition, vip_request, delay] = [
             &b"QS_Block"[..],
             b"QS_Block_seen",
             b"QS_Block_Decrement",
@@ -65,8 +67,9 @@ impl Names {
             b"QS_SrvSerialize",
             b"QS_Cond",
             b"QS_VipRequest",
+            b"QS_Delay",
         ]
         .map(|name| set.add(name));
-        Names { set, block, block_seen, block_decrement, event, event_request, serialize, server_serialize, condition, vip_request, limits }
+        Names { set, block, block_seen, block_decrement, event, event_request, serialize, server_serialize, condition, vip_request, delay, limits }
     }
 }

@@ -29,6 +29,8 @@ pub struct Runtime {
     pub workers: u32,
     /// `QS_LogOnly`.
     pub log_only: bool,
+    /// `QS_ErrorResponseCode`.
+    pub deny_code: u16,
     /// `QS_ForcedClose`.
     pub forced_close: bool,
     /// The minimum data rate.
@@ -142,6 +144,8 @@ pub mod feature {
     pub const REMOTEIP: u32 = 2048;
     /// mod_ssl is there.
     pub const SSL: u32 = 4096;
+    /// Rules about requests of locations and events.
+    pub const RULES: u32 = 8192;
 
     static FEATURES: AtomicU32 = AtomicU32::new(0);
 

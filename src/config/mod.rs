@@ -4,13 +4,15 @@
 use crate::httpd::guard::guard;
 use crate::httpd::pool::Pool;
 use crate::httpd::{bytes, ffi, log};
+use crate::rules::ServerRules;
 use crate::runtime::{feature, steps};
 use qos_core::config::{Directive, FAMILIES, LocationConfig, Outcome, Scope, ServerConfig, Target, apply, printable};
 use qos_core::geo::Database;
 use qos_core::order::Step;
+use qos_core::rules::Kind;
 use qos_shm::CountKey;
 use std::cell::OnceCell;
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::null;
 
 /// What a server has: its configuration, and what post_config derives from it.
@@ -22,6 +24,10 @@ pub struct ServerRecord {
     pub countries: Option<Database>,
     /// Derived before children start, never changed afterwards.
     derived: OnceCell<Derived>,
+    /// The same for rules about requests.
+    rules: OnceCell<ServerRules>,
+    /// The error page that was found where none is configured.
+    automatic_page: OnceCell<CString>,
 }
 
 /// What follows from the configuration of all servers together.
@@ -50,6 +56,26 @@ impl ServerRecord {
     pub fn derive(&self, derived: Derived) {
         // A second start-up pass finds a new record; an old value would be the same.
         let _ = self.derived.set(derived);
+    }
+
+    /// Set once by post_config.
+    pub fn set_rules(&self, rules: ServerRules) {
+        let _ = self.rules.set(rules);
+    }
+
+    /// Set once by post_config.
+    pub fn set_automatic_page(&self, page: CString) {
+        let _ = self.automatic_page.set(page);
+    }
+
+    /// The error page that was found where none is configured.
+    pub fn automatic_page(&self) -> Option<&CStr> {
+        self.automatic_page.get().map(CString::as_c_str)
+    }
+
+    /// Rules about requests; `None` where the server has none.
+    pub fn rules(&self) -> Option<&ServerRules> {
+        self.rules.get()
     }
 
     /// What post_config derived.
@@ -171,6 +197,14 @@ unsafe extern "C" fn take_arguments(parms: *mut ffi::cmd_parms, location: *mut c
                     _ => null(),
                 }
             }
+            Ok(Outcome::Taken) if directive.name() == "QS_ErrorResponseCode" => {
+                let code = arguments.first().copied().unwrap_or_default();
+                if knows_status(code) {
+                    null()
+                } else {
+                    pool.string(format!("{}: '{}' is not a status that httpd knows", directive.name(), printable(code)).as_bytes())
+                }
+            }
             Ok(Outcome::Taken) => null(),
             Ok(Outcome::Warn(text)) => {
                 log::server(parms.server, log::Level::Warning, || format!("mod_qos(009): {} {text}", directive.name()));
@@ -179,6 +213,13 @@ unsafe extern "C" fn take_arguments(parms: *mut ffi::cmd_parms, location: *mut c
             Err(wrong) => pool.string(wrong.to_string().as_bytes()),
         }
     })
+}
+
+/// Whether httpd has a status line for a number that the directive table has taken. Unknown ones share the place of 500.
+fn knows_status(code: &[u8]) -> bool {
+    let code = std::str::from_utf8(code).ok().and_then(|text| text.parse::<c_int>().ok()).unwrap_or(0);
+    // SAFETY: looks a number up in a table.
+    code == 500 || unsafe { ffi::ap_index_of_response(code) != ffi::ap_index_of_response(500) }
 }
 
 /// Reads the database of countries; the path is relative to httpd's root.
@@ -205,6 +246,7 @@ fn note_features(target: &Target<'_>) {
                 (server.log_env == Some(true), feature::LOG_ENV),
                 (!server.off_events.is_empty(), feature::RATE_OFF_EVENTS),
                 (server.max_connections.is_some(), feature::MAX_CONNECTIONS),
+                (!server.rules.table.is_empty() || !server.rules.counts.is_empty(), feature::RULES),
                 (server.close_limit.is_some(), feature::CLOSE_LIMIT),
             ] {
                 if used {
@@ -219,6 +261,14 @@ fn note_features(target: &Target<'_>) {
                 (needs_store, Step::ClientStore),
                 (client.serialize.is_some(), Step::ClientSerialize),
                 (server.serialize == Some(true), Step::SrvSerialize),
+                (server.rules.has_locations(), Step::SelectLocation),
+                (server.rules.has_locations(), Step::LocationLimit),
+                (server.rules.has(Kind::Conditional), Step::ConditionalLimit),
+                (server.rules.has(Kind::EventRequest), Step::EventRequestLimit),
+                (server.rules.has(Kind::EventPerSecond) || server.rules.has(Kind::EventKBytes), Step::EventRates),
+                (server.rules.table.iter().any(|rule| rule.per_second.is_some()), Step::RequestDelay),
+                (server.rules.table.iter().any(|rule| rule.kbytes.is_some()), Step::Bandwidth),
+                (!server.rules.counts.is_empty(), Step::EventLimitCount),
             ] {
                 if used {
                     steps::add(&[step]);
@@ -247,7 +297,14 @@ pub unsafe extern "C" fn merge_server(pool: *mut ffi::apr_pool_t, base: *mut c_v
     guard("merge_server_config", base, || {
         // SAFETY: both were made by `create_server`; the pool is the configuration's.
         let (base, own, pool) = unsafe { (&*base.cast::<ServerRecord>(), &*own.cast::<ServerRecord>(), Pool::new(pool)) };
-        pool.own(ServerRecord { config: ServerConfig::merge(&base.config, &own.config), countries: None, derived: OnceCell::new() }).cast()
+        pool.own(ServerRecord {
+            config: ServerConfig::merge(&base.config, &own.config),
+            countries: None,
+            derived: OnceCell::new(),
+            rules: OnceCell::new(),
+            automatic_page: OnceCell::new(),
+        })
+        .cast()
     })
 }
 

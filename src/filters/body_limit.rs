@@ -2,7 +2,7 @@
 
 use super::{BODY_LIMIT, BODY_REFUSED, pass};
 use crate::hooks::RequestState;
-use crate::hooks::header_parser::deny_body;
+use crate::hooks::header_parser::ends_body;
 use crate::httpd::connection::Connection;
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
@@ -46,7 +46,7 @@ pub unsafe extern "C" fn input(
         if state.body_bytes <= state.body_limit || before > state.body_limit {
             return status;
         }
-        if deny_body(request, Some((state.body_limit, state.body_bytes))) == ffi::DECLINED {
+        if !ends_body(request, state.body_limit, state.body_bytes) {
             return status;
         }
         state.body_too_large = true;

@@ -1,7 +1,7 @@
 //! Rules about single clients at a request (connection-client.md sections 3.4 and 9).
 
 use super::connecting::released;
-use super::deny::{denied, mark, note_error};
+use super::deny::{Denial, denied, mark, note_error};
 use super::header_parser::unique_id;
 use super::judging::Asked;
 use super::pre_connection::table_full;
@@ -103,9 +103,9 @@ pub fn event_requests(asked: &mut Asked<'_>) -> Option<c_int> {
     }
     if let Some(repeated) = entry.map_or(Some(None), |entry| said(&entry)) {
         let (text, id) = (asked.client_text(), unique_id(asked.request));
-        log::request(asked.request, log::Level::Error, || message::event_requests(limit, current, mark(asked.runtime), repeated, &text, &id));
+        log::request(asked.request, log::Level::Error, || message::event_requests(limit, current, mark(asked.runtime, false), repeated, &text, &id));
     }
-    denied(asked.request, asked.state, asked.runtime, 65, c"065")
+    denied(asked.request, asked.state, asked.runtime, &Denial::new(65, c"065"))
 }
 
 /// Whether the variable `QS_VipRequest` says that the request is a VIP's (request-event.md section 13.2).
@@ -154,8 +154,8 @@ fn wait(asked: &mut Asked<'_>, delay_ms: u32) -> Option<c_int> {
     if let (Some(max), Some(current)) = (asked.runtime.rules.per_second.and_then(|rule| rule.delayed), delayed) {
         if current > max {
             let (text, id) = (asked.client_text(), unique_id(asked.request));
-            log::request(asked.request, log::Level::Error, || message::too_many_delayed(max, current, mark(asked.runtime), &text, &id));
-            return denied(asked.request, asked.state, asked.runtime, 61, c"061");
+            log::request(asked.request, log::Level::Error, || message::too_many_delayed(max, current, mark(asked.runtime, false), &text, &id));
+            return denied(asked.request, asked.state, asked.runtime, &Denial::new(61, c"061").retry_after(delay_ms.div_ceil(1000)));
         }
     }
     asked.state.letters.add(b'L');
@@ -190,25 +190,26 @@ fn block_and_limits(asked: &mut Asked<'_>, store: &ClientStore) -> Option<c_int>
     if let Some(blocked) = blocked {
         if let Some(repeated) = said(&entry) {
             let (text, id) = (asked.client_text(), unique_id(asked.request));
-            log::request(asked.request, log::Level::Error, || message::blocked_request(&blocked, mark(asked.runtime), repeated, &text, &id));
+            log::request(asked.request, log::Level::Error, || message::blocked_request(&blocked, mark(asked.runtime, false), repeated, &text, &id));
         }
         let _ = entry.change_marks(now, |marks| marks.lower(low::BLOCKED, now));
         asked.state.letters.add(b'r');
         if limited.is_some() {
             asked.runtime.event(67);
         }
-        return denied(asked.request, asked.state, asked.runtime, 60, c"060");
+        let seconds = asked.runtime.rules.block.map_or(0, |rule| rule.seconds);
+        return denied(asked.request, asked.state, asked.runtime, &Denial::new(60, c"060").retry_after(seconds.saturating_sub(blocked.age).saturating_add(1)));
     }
     let (rule, found) = limited?;
     if let Some(repeated) = said(&entry) {
         let (text, id) = (asked.client_text(), unique_id(asked.request));
         let event = rule.names.event.to_string_lossy();
         let conditional = rule.condition.is_some();
-        log::request(asked.request, log::Level::Error, || message::limited(&event, conditional, &found, mark(asked.runtime), repeated, &text, &id));
+        log::request(asked.request, log::Level::Error, || message::limited(&event, conditional, &found, mark(asked.runtime, false), repeated, &text, &id));
     }
     let _ = entry.change_marks(now, |marks| marks.lower(low::LIMITED, now));
     asked.state.letters.add(b'r');
-    denied(asked.request, asked.state, asked.runtime, 67, c"067")
+    denied(asked.request, asked.state, asked.runtime, &Denial::new(67, c"067").retry_after(rule.seconds.saturating_sub(found.age).saturating_add(1)))
 }
 
 /// Whether a denied request of a client gets a line: 20 times a line of its own, then one that stands for 20. `Some(None)`: of its own.

@@ -1,18 +1,19 @@
 //! A request rule denies (request-event.md section 4.1).
 
 use super::RequestState;
+use super::limits;
+use super::post_read_request::server_record;
+use crate::httpd::connection::Connection;
 use crate::httpd::ffi;
 use crate::httpd::request::Request;
 use crate::runtime::Runtime;
+use qos_core::config::is_url;
 use qos_core::message::Mark;
 use std::ffi::{CStr, c_int};
 
-/// The status that rules deny with.
-const DENY_CODE: c_int = ffi::HTTP_INTERNAL_SERVER_ERROR as c_int;
-
 /// How denials are marked in the log.
-pub fn mark(runtime: &Runtime) -> Mark {
-    if runtime.log_only { Mark::LogOnly } else { Mark::Enforced }
+pub fn mark(runtime: &Runtime, log_only: bool) -> Mark {
+    if runtime.log_only || log_only { Mark::LogOnly } else { Mark::Enforced }
 }
 
 /// The id of the last message about a request.
@@ -21,10 +22,64 @@ pub fn note_error(request: Request<'_>, id: &'static CStr) {
     request.set_note(c"error-notes", id.as_ptr());
 }
 
-/// Counts and notes a denial that was logged. `Some`: the status to end the request with; `None` in log-only mode.
-pub fn denied(request: Request<'_>, state: &mut RequestState, runtime: &Runtime, event: u16, id: &'static CStr) -> Option<c_int> {
-    runtime.event(event);
-    note_error(request, id);
+/// A denial that was logged.
+#[derive(Clone, Copy, Debug)]
+pub struct Denial {
+    /// The number of the message.
+    pub event: u16,
+    /// The same as text.
+    pub id: &'static CStr,
+    /// The status without an error page; `None`: `QS_ErrorResponseCode`.
+    pub status: Option<c_int>,
+    /// The rule alone is not enforced (`QS_LogOnlyRule`).
+    pub log_only: bool,
+    /// The client may come back after this time, seconds.
+    pub retry_after: Option<u32>,
+}
+
+impl Denial {
+    /// With the message of that number, enforced.
+    pub fn new(event: u16, id: &'static CStr) -> Denial {
+        Denial { event, id, status: None, log_only: false, retry_after: None }
+    }
+
+    /// And the time after which the client may come back, seconds.
+    pub fn retry_after(self, seconds: u32) -> Denial {
+        Denial { retry_after: Some(seconds.max(1)), ..self }
+    }
+}
+
+/// Counts, notes and carries out a denial. `Some`: the status to end the request with; `None` in log-only mode.
+pub fn denied(request: Request<'_>, state: &mut RequestState, runtime: &Runtime, denial: &Denial) -> Option<c_int> {
+    runtime.event(denial.event);
+    note_error(request, denial.id);
     state.letters.add(b'D');
-    (!runtime.log_only).then_some(DENY_CODE)
+    if runtime.log_only || denial.log_only {
+        return None;
+    }
+    // What it holds is free for others while it is told (W11).
+    limits::release(request, state, runtime);
+    if let Some(seconds) = denial.retry_after {
+        request.set_error_header(c"Retry-After", request.pool().number(seconds));
+    }
+    Some(answer(request, runtime, denial))
+}
+
+/// The error page, or the status without one.
+fn answer(request: Request<'_>, runtime: &Runtime, denial: &Denial) -> c_int {
+    let configured = || server_record(request).and_then(|server| server.config.denials.page.as_deref().or_else(|| server.automatic_page()));
+    let page = request.variable_string(c"QS_ErrorPage").filter(|page| !page.is_empty()).or_else(configured);
+    let Some(page) = page else { return denial.status.unwrap_or(c_int::from(runtime.deny_code)) };
+    // SAFETY: the connection outlives its requests.
+    if let Some(connection) = unsafe { Connection::new(request.connection()) } {
+        connection.close_after_response();
+    }
+    request.add_variable(c"ERROR_NOTES", denial.id.as_ptr());
+    if is_url(page.to_bytes()) {
+        request.set_variable(c"REQUEST_METHOD", request.method_name());
+        request.set_response_header(c"Location", page.as_ptr());
+        return ffi::HTTP_MOVED_TEMPORARILY as c_int;
+    }
+    request.show_page(page, runtime.deny_code);
+    ffi::DONE
 }

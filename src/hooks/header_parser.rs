@@ -1,7 +1,7 @@
 //! The location of a request is known (request-event.md sections 2.4 and 2.5).
 
 use super::RequestState;
-use super::deny::note_error;
+use super::deny::{Denial, denied, note_error};
 use super::judging;
 use super::post_read_request::server_record;
 use crate::config::location;
@@ -9,9 +9,10 @@ use crate::filters;
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
 use crate::httpd::{ffi, log};
-use crate::runtime::{ConnectionRecord, feature, runtime, steps};
+use crate::runtime::{ConnectionRecord, Runtime, feature, runtime, steps};
 use qos_core::body::{self, Verdict};
 use qos_core::message;
+use qos_core::order::Step;
 use std::ffi::c_int;
 
 /// HP-1, before mod_setenvif.
@@ -33,13 +34,13 @@ pub unsafe extern "C" fn first(r: *mut ffi::request_rec) -> c_int {
 /// HP-3.
 pub unsafe extern "C" fn main(r: *mut ffi::request_rec) -> c_int {
     let active = steps::active();
-    if active.is_empty() {
-        return ffi::DECLINED;
-    }
     guard("header_parser", ffi::DECLINED, || {
         // SAFETY: httpd passes the request.
         match unsafe { Request::new(r) } {
-            Some(request) if request.is_initial() => judging::judge(request, active),
+            // Without any rule, a variable of httpd's own directives may ask for a delay.
+            Some(request) if request.is_initial() && (!active.is_empty() || request.variable(c"QS_Delay").is_some()) => {
+                judging::judge(request, active.with(Step::Delay))
+            }
             _ => ffi::DECLINED,
         }
     })
@@ -73,18 +74,31 @@ pub unsafe extern "C" fn body(r: *mut ffi::request_rec) -> c_int {
     })
 }
 
-/// Logs 044; the status to deny with, or `DECLINED` in log-only mode.
-pub fn deny_body(request: Request<'_>, numbers: Option<(u64, u64)>) -> c_int {
-    let Some(runtime) = runtime() else { return ffi::DECLINED };
+/// Denies a request for its body; the status, or `DECLINED` in log-only mode.
+fn deny_body(request: Request<'_>, numbers: Option<(u64, u64)>) -> c_int {
+    let (Some(runtime), Some(state)) = (runtime(), RequestState::of(request)) else { return ffi::DECLINED };
+    log_body(request, runtime, numbers);
+    let denial = Denial { status: Some(ffi::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int), ..Denial::new(44, c"044") };
+    denied(request, state, runtime, &denial).unwrap_or(ffi::DECLINED)
+}
+
+/// A body turns out to be too long while it is read: logs and counts; false in log-only mode.
+pub fn ends_body(request: Request<'_>, limit: u64, length: u64) -> bool {
+    let Some(runtime) = runtime() else { return false };
+    log_body(request, runtime, Some((limit, length)));
     runtime.event(44);
-    let client = String::from_utf8_lossy(request.client()).into_owned();
-    let unique_id = unique_id(request);
-    log::request(request, log::Level::Error, || message::body_limit(numbers, runtime.log_only, &client, &unique_id));
     note_error(request, c"044");
     if let Some(state) = RequestState::of(request) {
         state.letters.add(b'D');
     }
-    if runtime.log_only { ffi::DECLINED } else { ffi::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int }
+    !runtime.log_only
+}
+
+/// 044.
+fn log_body(request: Request<'_>, runtime: &Runtime, numbers: Option<(u64, u64)>) {
+    let client = String::from_utf8_lossy(request.client()).into_owned();
+    let unique_id = unique_id(request);
+    log::request(request, log::Level::Error, || message::body_limit(numbers, runtime.log_only, &client, &unique_id));
 }
 
 /// The request's unique id; a simple one is made where mod_unique_id has not (connection-client.md section 3.2).

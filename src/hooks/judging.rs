@@ -3,6 +3,8 @@
 use super::RequestState;
 use super::client_rules;
 use super::header_parser::log_env;
+use super::limits;
+use super::pacing;
 use super::turns;
 use crate::clients;
 use crate::httpd::ffi;
@@ -71,8 +73,15 @@ fn run(asked: &mut Asked<'_>, step: Step) -> Option<c_int> {
         | Step::SetReqHeader
         | Step::Timeout
         | Step::SetEnvIfCmp => (),
-        Step::EventLimitCount | Step::EventRequestLimit | Step::EventRates => (),
-        Step::SelectLocation | Step::LocationLimit | Step::ConditionalLimit | Step::RequestDelay | Step::Bandwidth | Step::Delay => (),
+        Step::EventLimitCount => return limits::event_counts(asked),
+        Step::EventRequestLimit => return limits::event_requests(asked),
+        Step::EventRates => limits::event_rates(asked),
+        Step::SelectLocation => limits::select(asked),
+        Step::LocationLimit => return limits::location_limit(asked),
+        Step::ConditionalLimit => return limits::conditional_limit(asked),
+        Step::RequestDelay => return pacing::wait(asked),
+        Step::Bandwidth => (),
+        Step::Delay => return pacing::delay(asked),
     }
     None
 }

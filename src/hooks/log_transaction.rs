@@ -3,6 +3,7 @@
 use super::RequestState;
 use super::client_log;
 use super::header_parser::log_env;
+use super::limits;
 use super::post_read_request::server_record;
 use crate::httpd::connection::Connection;
 use crate::httpd::guard::guard;
@@ -30,10 +31,11 @@ pub unsafe extern "C" fn log_transaction(r: *mut ffi::request_rec) -> c_int {
                 letters.add_all(&client_log::update(request, state.as_deref(), record, runtime));
             }
         }
+        let requests = end_of_rules(request, state.as_deref_mut());
         if let Some(state) = state.as_deref_mut() {
             state.release();
         }
-        variables(request, record, letters);
+        variables(request, record, letters, requests);
         super::fixups::switch_rate_off(request);
         if feature::any(feature::LOG_PROGRAM) {
             pipe_line(request);
@@ -52,10 +54,21 @@ pub unsafe extern "C" fn log_transaction(r: *mut ffi::request_rec) -> c_int {
     })
 }
 
-/// `mod_qos_con` and `mod_qos_ev`, on each request of a redirect chain (request-event.md W01).
-fn variables(request: Request<'_>, record: &ConnectionRecord, letters: Letters) {
+/// Rules about requests: counts of events, measured rates. Returns `mod_qos_cr`.
+fn end_of_rules(request: Request<'_>, state: Option<&mut RequestState>) -> Option<u32> {
+    if !feature::any(feature::RULES) {
+        return None;
+    }
+    // A request that began before this second is measured in the second in which it began.
+    let age = clock::wall_microseconds().saturating_sub(request.arrived_us().unsigned_abs());
+    let began = u32::try_from((clock::monotonic_us().saturating_sub(age)) / 1_000_000).unwrap_or(u32::MAX);
+    limits::end(request, state, runtime()?, began)
+}
+
+/// `mod_qos_con`, `mod_qos_cr` and `mod_qos_ev`, on each request of a redirect chain (request-event.md W01).
+fn variables(request: Request<'_>, record: &ConnectionRecord, letters: Letters, requests: Option<u32>) {
     let vip = record.vip.load(Ordering::Acquire);
-    if letters.is_empty() && record.letters.is_empty() && !vip && !feature::any(feature::MAX_CONNECTIONS) {
+    if requests.is_none() && letters.is_empty() && record.letters.is_empty() && !vip && !feature::any(feature::MAX_CONNECTIONS) {
         return;
     }
     let with_limit = feature::any(feature::MAX_CONNECTIONS) && server_record(request).is_some_and(|server| server.config.max_connections.is_some());
@@ -73,7 +86,8 @@ fn variables(request: Request<'_>, record: &ConnectionRecord, letters: Letters) 
     }
     let events = Letters::render(&of_connection, &letters);
     let events = (!events.is_empty()).then(|| request.pool().string(&events));
-    if connections.is_none() && events.is_none() {
+    let requests = requests.map(|requests| request.pool().number(requests));
+    if connections.is_none() && events.is_none() && requests.is_none() {
         return;
     }
     let set = |request: Request<'_>, name: &'static CStr, value| {
@@ -84,6 +98,7 @@ fn variables(request: Request<'_>, record: &ConnectionRecord, letters: Letters) 
     let mut next = Some(request);
     while let Some(request) = next {
         set(request, c"mod_qos_con", connections);
+        set(request, c"mod_qos_cr", requests);
         set(request, c"mod_qos_ev", events);
         next = request.next();
     }

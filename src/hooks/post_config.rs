@@ -6,11 +6,12 @@ use crate::httpd::guard::guard;
 use crate::httpd::pool::Pool;
 use crate::httpd::{ffi, log, process_exists, retained, server};
 use crate::names::Names;
+use crate::rules;
 use crate::runtime::{LogPipe, Runtime, feature, publish, retract};
 use qos_core::capacity::{Mpm, computed};
-use qos_core::config::ServerConfig;
+use qos_core::config::{AUTOMATIC_PAGES, RESPONSE_CODE, ServerConfig};
 use qos_shm::{Region, Sizing};
-use std::ffi::{c_int, c_void};
+use std::ffi::{CString, c_int, c_void};
 use std::hash::{BuildHasher, RandomState};
 
 /// Generations of children that may be alive at a time, for the size of the region.
@@ -65,6 +66,12 @@ pub unsafe extern "C" fn post_config(
         if config.geo.rule.is_some() && countries.is_none() {
             log::server(main, log::Level::Crit, qos_core::geo::without_database);
         }
+        let mut names = Names::new(&config.client);
+        if let Err(error) = rules::open(&region, main, &mut names.set, clients::now()) {
+            log::server(main, log::Level::Emerg, || format!("mod_qos(002): failed to create shared memory (rules): {error}"));
+            return START_FAILED;
+        }
+        automatic_pages(main, pool);
         let runtime = Box::into_raw(Box::new(Runtime {
             parent: std::process::id(),
             region,
@@ -72,6 +79,7 @@ pub unsafe extern "C" fn post_config(
             max_clients,
             workers: mpm.processes.saturating_mul(mpm.threads).max(1),
             log_only: config.log_only(),
+            deny_code: config.denials.code.unwrap_or(RESPONSE_CODE),
             forced_close: config.forced_close.unwrap_or(true),
             rate: config.rate,
             sample: config.sample_rate.unwrap_or_default(),
@@ -80,7 +88,7 @@ pub unsafe extern "C" fn post_config(
             threaded: server::mpm(ffi::AP_MPMQ_IS_THREADED) != 0,
             all: region.key(ALL, &[0; 16]),
             is_async: mpm.async_factor.is_some(),
-            names: Names::new(&config.client),
+            names,
             rules: config.client.clone(),
             clients,
             geo: config.geo.clone(),
@@ -137,6 +145,16 @@ fn remarks(main: *mut ffi::server_rec, config: &ServerConfig, computed: u32, max
     }
     if !server::has_module(c"mod_ssl.c") {
         log::server(main, log::Level::Info, || "mod_qos(009): mod_ssl not available".to_owned());
+    }
+}
+
+/// Error pages where none is configured (request-event.md section 4.2): the first file that exists.
+fn automatic_pages(main: *mut ffi::server_rec, pool: Pool) {
+    let exists = |page: &&&str| pool.relative_to_root(format!("work/errorpages/{page}").as_bytes()).is_some_and(|path| path.is_file());
+    let Some(page) = AUTOMATIC_PAGES.iter().find(exists).and_then(|page| CString::new(format!("/errorpages/{page}")).ok()) else { return };
+    let without = server::all(main).filter_map(|server| ServerRecord::of(server)).filter(|record| record.config.denials.page.is_none());
+    if without.map(|record| record.set_automatic_page(page.clone())).count() > 0 {
+        log::server(main, log::Level::Notice, || format!("mod_qos(009): QS_ErrorPage: {} is used where no error page is configured", page.to_string_lossy()));
     }
 }
 

@@ -1,12 +1,14 @@
 //! A request head is complete (request-event.md section 2.2, PR-1 and PR-2).
 
+use super::deny::note_error;
 use super::request_state::{RequestState, connection_id};
-use super::{connecting, header_parser, identity, pre_connection};
+use super::{connecting, header_parser, identity, limits, pre_connection};
+use crate::clients;
 use crate::config::ServerRecord;
 use crate::httpd::connection::{self, Connection};
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
-use crate::httpd::{ffi, socket};
+use crate::httpd::{ffi, log, socket};
 use crate::runtime::{ConnectionRecord, Runtime, announced, child, feature, flag, runtime};
 use qos_core::admission::{self, Counts, Refusal, Rules, judge};
 use qos_core::phase::State;
@@ -41,16 +43,33 @@ pub unsafe extern "C" fn before_setenvif(r: *mut ffi::request_rec) -> c_int {
         if let Some(outer) = request.outer() {
             request.take_variable(c"QS_ErrorNotes", outer);
             request.take_variable(c"QS_Country", outer);
-            if feature::any(feature::CLIENTS | feature::SERIALIZE | feature::STATUS_EVENTS) {
+            if feature::any(feature::CLIENTS | feature::SERIALIZE | feature::STATUS_EVENTS | feature::RULES) {
                 inherit(request, outer);
             }
         }
         if feature::any(feature::CLIENTS | feature::COUNTRIES) {
             client_variables(request, record);
         }
+        if feature::any(feature::RULES) && request.is_initial() {
+            if let Some(rules) = limits::rules_of(request).filter(|rules| !rules.counts.is_empty()) {
+                limits::publish_counts(request, rules, clients::now(), false);
+            }
+        }
         header_parser::log_env(request, ">PR_1");
-        ffi::DECLINED
+        if request.target_path().is_none() { unusable(request, record) } else { ffi::DECLINED }
     })
+}
+
+/// The target of a request has no path (045): 400 in any mode, without an error page.
+#[cold]
+fn unusable(request: Request<'_>, record: &ConnectionRecord) -> c_int {
+    if let Some(runtime) = runtime() {
+        runtime.event(45);
+    }
+    note_error(request, c"045");
+    let (client, id) = (record.peer, header_parser::unique_id(request));
+    log::request(request, log::Level::Error, || qos_core::message::unusable_target(client, &id));
+    ffi::HTTP_BAD_REQUEST as c_int
 }
 
 /// After mod_setenvif.

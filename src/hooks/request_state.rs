@@ -5,7 +5,8 @@ use crate::httpd::request::Request;
 use crate::httpd::{decimal, ffi};
 use crate::runtime::{ConnectionRecord, Runtime, child, process_id};
 use qos_core::letters::Letters;
-use qos_shm::{Child, RequestId};
+use qos_core::rules::Located;
+use qos_shm::{Child, CountKey, REQUEST_HOLDINGS, RequestId};
 use std::ffi::c_void;
 
 /// Lives in the request's pool; made by post_read_request, so that the log hook knows the request was counted.
@@ -26,6 +27,39 @@ pub struct RequestState {
     pub settled: Option<[usize; 4]>,
     /// Its counts and places in queues.
     pub slot: Option<RequestId>,
+    /// What rules of locations and events know of it; made when they apply, dropped with the pool.
+    rules: *mut RuleState,
+    released_with_pool: bool,
+}
+
+/// What rules of locations and events know of a request.
+#[derive(Default)]
+pub struct RuleState {
+    /// Which rules of locations apply.
+    pub located: Located,
+    /// Requests of the rule that counts it, and of the conditional rule.
+    pub requests: [Option<u32>; 2],
+    /// Places of the event rules that limit its requests per second.
+    pub event_rates: Vec<usize>,
+    /// The event rule with the fewest kbytes per second.
+    pub event_kbytes: Option<usize>,
+    /// Variables whose event was counted when the request came, by their numbers.
+    pub counted: Vec<usize>,
+    /// Denied by the limit of its location: not measured for it.
+    pub located_denied: bool,
+    /// Denied by the limit of an event: not measured for events.
+    pub event_denied: bool,
+    /// Slots of its own, for counts and for a place in a queue.
+    slots: Vec<RequestId>,
+    /// Counts that they hold.
+    held: usize,
+}
+
+impl RuleState {
+    /// Whether the request counts for rules now.
+    pub fn is_counted(&self) -> bool {
+        self.held > 0
+    }
 }
 
 impl RequestState {
@@ -45,13 +79,71 @@ impl RequestState {
     pub fn slot(&mut self, request: Request<'_>, child: &Child) -> Option<RequestId> {
         if self.slot.is_none() {
             self.slot = child.open_request();
-            request.pool().on_clear(std::ptr::from_mut(self).cast(), request_ends);
+            self.release_with_pool(request);
         }
         self.slot
     }
 
+    /// What the request holds is given back at the end of its pool at the latest.
+    fn release_with_pool(&mut self, request: Request<'_>) {
+        if !std::mem::replace(&mut self.released_with_pool, true) {
+            request.pool().on_clear(std::ptr::from_mut(self).cast(), request_ends);
+        }
+    }
+
+    /// Counts the request for a rule; the number of its requests, this one included. `None`: no place is free.
+    pub fn count(&mut self, request: Request<'_>, child: &Child, key: CountKey) -> Option<u32> {
+        let held = self.known_rules().map_or(0, |rules| rules.held);
+        let number = held / REQUEST_HOLDINGS;
+        while self.rules(request).slots.len() <= number {
+            let slot = child.open_request()?;
+            self.rules(request).slots.push(slot);
+            self.release_with_pool(request);
+        }
+        let rules = self.rules(request);
+        let current = child.enter_for_request(*rules.slots.get(number)?, held % REQUEST_HOLDINGS, key)?;
+        rules.held += 1;
+        Some(current)
+    }
+
+    /// A place in a queue for a rule.
+    pub fn queue_slot(&mut self, request: Request<'_>, child: &Child) -> Option<RequestId> {
+        if self.rules(request).slots.is_empty() {
+            let slot = child.open_request()?;
+            self.rules(request).slots.push(slot);
+            self.release_with_pool(request);
+        }
+        self.rules(request).slots.first().copied()
+    }
+
+    /// Gives back what the request holds for rules of locations and events.
+    pub fn release_rules(&mut self) {
+        if let (Some(rules), Some(state)) = (self.known_rules(), child()) {
+            rules.held = 0;
+            for id in rules.slots.drain(..) {
+                state.child.close_request(id);
+            }
+        }
+    }
+
+    /// What rules of locations and events know of it.
+    pub fn rules(&mut self, request: Request<'_>) -> &mut RuleState {
+        if self.rules.is_null() {
+            self.rules = request.pool().own(RuleState::default());
+        }
+        // SAFETY: just made, or made before; it lives as long as the pool that this state lives in, and one thread uses both.
+        unsafe { &mut *self.rules }
+    }
+
+    /// The same, if rules have applied.
+    pub fn known_rules(&mut self) -> Option<&mut RuleState> {
+        // SAFETY: as above.
+        unsafe { self.rules.as_mut() }
+    }
+
     /// Gives back what the request holds.
     pub fn release(&mut self) {
+        self.release_rules();
         if let (Some(id), Some(state)) = (self.slot.take(), child()) {
             state.child.close_request(id);
         }
@@ -59,8 +151,18 @@ impl RequestState {
 
     /// Makes the state of an initial request.
     pub fn begin(request: Request<'_>) {
-        let state =
-            RequestState { letters: Letters::NONE, open: true, body_bytes: 0, body_limit: 0, body_too_large: false, client: None, settled: None, slot: None };
+        let state = RequestState {
+            letters: Letters::NONE,
+            open: true,
+            body_bytes: 0,
+            body_limit: 0,
+            body_too_large: false,
+            client: None,
+            settled: None,
+            slot: None,
+            rules: std::ptr::null_mut(),
+            released_with_pool: false,
+        };
         request.set_state(request.pool().place(state).cast());
     }
 }

@@ -1,7 +1,7 @@
 //! Requests that run one after the other: `QS_ClientSerialize` and `QS_SrvSerialize` (connection-client.md sections 8 and 9.4).
 
 use super::RequestState;
-use super::deny::{denied, mark, note_error};
+use super::deny::{Denial, denied, mark, note_error};
 use super::header_parser::unique_id;
 use super::judging::Asked;
 use super::post_read_request::server_record;
@@ -83,8 +83,8 @@ fn serialize(
         child.child.leave_queue(slot, place);
         let id = unique_id(request);
         // The one whose turn it is does not wait.
-        log::request(request, log::Level::Error, || message::too_many_waiting(who, max, before - 1, mark(runtime), &id));
-        return denied(request, state, runtime, 68, c"068");
+        log::request(request, log::Level::Error, || message::too_many_waiting(who, max, before - 1, mark(runtime, false), &id));
+        return denied(request, state, runtime, &Denial::new(68, c"068"));
     }
     match wait(record, child, slot, place, rule.seconds) {
         Waited::Mine => (),

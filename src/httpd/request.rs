@@ -187,6 +187,65 @@ impl<'a> Request<'a> {
         unsafe { ffi::apr_table_setn(self.get().subprocess_env, name.as_ptr(), value) };
     }
 
+    /// A variable as the C string it is.
+    pub fn variable_string(self, name: &CStr) -> Option<&'a CStr> {
+        // SAFETY: the table lives as long as the request; values are C strings or null.
+        unsafe {
+            let value = ffi::apr_table_get(self.get().subprocess_env, name.as_ptr());
+            (!value.is_null()).then(|| CStr::from_ptr(value))
+        }
+    }
+
+    /// The name of the method as the client sent it.
+    pub fn method_name(self) -> *const c_char {
+        self.get().method
+    }
+
+    /// The path of the target, decoded and without dot segments, before it is mapped or rewritten; `None` where the target has none.
+    pub fn target_path(self) -> Option<&'a [u8]> {
+        // SAFETY: a string of the request or null.
+        unsafe { bytes(self.get().parsed_uri.path) }
+    }
+
+    /// What stands behind the `?` of the target, as it was sent.
+    pub fn target_query(self) -> Option<&'a [u8]> {
+        // SAFETY: as above.
+        unsafe { bytes(self.get().parsed_uri.query) }
+    }
+
+    /// The target as it was received.
+    pub fn raw_target(self) -> &'a [u8] {
+        // SAFETY: as above.
+        unsafe { bytes(self.get().unparsed_uri) }.unwrap_or_default()
+    }
+
+    /// Sets a header of the response, unless that is made by httpd itself.
+    pub fn set_response_header(self, name: &'static CStr, value: *const c_char) {
+        // SAFETY: as for variables.
+        unsafe { ffi::apr_table_setn(self.get().headers_out, name.as_ptr(), value) };
+    }
+
+    /// Sets a header of the response, whoever makes it.
+    pub fn set_error_header(self, name: &'static CStr, value: *const c_char) {
+        // SAFETY: as for variables.
+        unsafe { ffi::apr_table_setn(self.get().err_headers_out, name.as_ptr(), value) };
+    }
+
+    /// Answers the request with a page of this server and a status (request-event.md section 4.1 step 6). The request is over then.
+    pub fn show_page(self, path: &CStr, status: u16) {
+        let request = self.as_ptr();
+        // SAFETY: a live request in one of its hooks, which then returns DONE; the path is copied.
+        unsafe {
+            ffi::apr_table_setn(self.get().subprocess_env, c"REQUEST_METHOD".as_ptr(), (*request).method);
+            (*request).status = std::ffi::c_int::from(status);
+            // Nothing of it may be answered with 304.
+            (*request).no_local_copy = 1;
+            (*request).method = c"GET".as_ptr();
+            (*request).method_number = ffi::M_GET as std::ffi::c_int;
+            ffi::ap_internal_redirect(path.as_ptr(), request);
+        }
+    }
+
     /// Adds a variable that nobody has set yet: cheaper than looking for an old value.
     pub fn add_variable(self, name: &CStr, value: *const c_char) {
         // SAFETY: as for `set_variable`.

@@ -63,14 +63,12 @@ pub fn keep_clients(table: Option<NonNull<u8>>) {
     }
 }
 
-#[allow(dead_code)]
 /// The table of rules of an earlier configuration.
 pub fn rules() -> Option<NonNull<u8>> {
     // SAFETY: see `retained`.
     block::<*mut u8>(RULES_KEY).and_then(|place| NonNull::new(unsafe { place.read() }))
 }
 
-#[allow(dead_code)]
 /// Remembers the table of rules for the configurations to come.
 pub fn keep_rules(table: Option<NonNull<u8>>) {
     if let Some(place) = block::<*mut u8>(RULES_KEY) {

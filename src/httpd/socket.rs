@@ -81,6 +81,17 @@ pub fn is_gone(fd: i32) -> bool {
     unsafe { libc::poll(&raw mut asked, 1, 0) == 1 && asked.revents != 0 }
 }
 
+/// Whether the client ends its side, or the connection, within a time.
+pub fn ends_within(fd: i32, time: std::time::Duration) -> bool {
+    let mut asked = libc::pollfd { fd, events: libc::POLLRDHUP, revents: 0 };
+    let time = libc::timespec {
+        tv_sec: libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: libc::c_long::from(i32::try_from(time.subsec_nanos()).unwrap_or(0)),
+    };
+    // SAFETY: one entry and a time, which live during the call; no signal mask is given.
+    unsafe { libc::ppoll(&raw mut asked, 1, &raw const time, std::ptr::null()) == 1 && asked.revents != 0 }
+}
+
 /// The descriptor of the socket that httpd hands to pre_connection (core knows it with the connection only later).
 ///
 /// # Safety

@@ -80,6 +80,12 @@ pub fn beyond_capacity(connections: u32, required: u32, max_clients: u32) -> Str
     format!("mod_qos(036): QS_SrvMinDataRate: unexpected connection count, connections={connections}, cal. request rate={required}, max. limit={max_clients}")
 }
 
+/// 045: a request target without a path.
+#[must_use]
+pub fn unusable_target(client: Address, unique_id: &str) -> String {
+    format!("mod_qos(045): access denied, the request target has no path, c={client}, id={unique_id}")
+}
+
 /// 044: a request body beyond the limit; `None` where the announced length is not a number.
 #[must_use]
 pub fn body_limit(numbers: Option<(u64, u64)>, log_only: bool, client: &str, unique_id: &str) -> String {

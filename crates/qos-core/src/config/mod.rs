@@ -20,7 +20,7 @@ mod value;
 mod variables;
 
 pub use client_types::{ClientConfig, EventLimit, PerSecond, Serialize, SpecialCodes, StatusEvent, merge_status_events};
-pub use denial::Denials;
+pub use denial::{AUTOMATIC_PAGES, Denials, RESPONSE_CODE, is_url};
 pub use directive::{Argument, Directive, Outcome, Scope, Target, apply, find};
 pub use handlers::{ConsoleMethods, GeoConfig, ReportConfig};
 pub use headers::HeaderRules;

@@ -139,6 +139,18 @@ impl RequestRules {
         }
     }
 
+    /// Whether there is a rule of that kind.
+    #[must_use]
+    pub fn has(&self, kind: Kind) -> bool {
+        self.table.iter().any(|rule| rule.kind == kind)
+    }
+
+    /// Whether there is a rule that looks at locations.
+    #[must_use]
+    pub fn has_locations(&self) -> bool {
+        self.table.iter().any(|rule| !rule.kind.is_event())
+    }
+
     /// The rules with those marked that are only logged.
     ///
     /// # Errors

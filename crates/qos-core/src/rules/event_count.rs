@@ -47,7 +47,7 @@ impl EventCount {
 
     /// One more event at `now`.
     #[must_use]
-    pub fn add(self, now: u32) -> EventCount {
+    pub fn one_more(self, now: u32) -> EventCount {
         EventCount { count: self.count.saturating_add(1), start: if self.count == 0 { now } else { self.start } }
     }
 
@@ -81,7 +81,7 @@ impl EventCountRule {
     #[must_use]
     pub fn end(&self, state: EventCount, decrement: Option<&[u8]>, event: bool, now: u32) -> EventCount {
         let state = state.subtract(weight(decrement));
-        if event { self.expire(state, now).add(now) } else { state }
+        if event { self.expire(state, now).one_more(now) } else { state }
     }
 
     /// The directive, as 013 names it.
@@ -114,7 +114,7 @@ mod tests {
         let rule = rule(10, 60);
         let mut state = EventCount::default();
         let mut login = |now| {
-            state = rule.expire(state, now).add(now);
+            state = rule.expire(state, now).one_more(now);
             (state.count, rule.violates(state, None))
         };
         assert_eq!(login(1000), (1, false));
@@ -161,7 +161,7 @@ mod tests {
             let (mut state, mut now, mut passed) = (EventCount::default(), 1000, Vec::new());
             for gap in gaps {
                 now += gap;
-                state = rule.expire(state, now).add(now);
+                state = rule.expire(state, now).one_more(now);
                 if !rule.violates(state, None) {
                     passed.push((state.start, now));
                 }

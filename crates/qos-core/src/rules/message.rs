@@ -1,12 +1,11 @@
 //! Log lines of rules about requests (request-event.md section 19.1).
 
 use super::window::{Report, is_max};
-use crate::config::printable;
 use crate::message::Mark;
 
-/// A rule with its limit: `/app(20)`. Bytes that are not printable are escaped.
+/// A rule with its limit: `/app(20)`. httpd escapes what is not printable.
 fn rule(text: &[u8], limit: u32) -> String {
-    format!("{}({limit})", printable(text))
+    format!("{}({limit})", String::from_utf8_lossy(text))
 }
 
 /// A limit of concurrent requests that was exceeded.
@@ -35,7 +34,7 @@ pub fn concurrent(id: u16, found: &Concurrent<'_>, mark: Mark, client: &str, uni
 /// 013.
 #[must_use]
 pub fn event_count(directive: &str, variable: &[u8], max: u32, current: u32, mark: Mark, client: &str, unique_id: &str) -> String {
-    let rule = printable(variable);
+    let rule = String::from_utf8_lossy(variable);
     format!("mod_qos(013): access denied{}, {directive} rule: {rule}, max={max}, current={current}, c={client}, id={unique_id}", mark.text())
 }
 
@@ -52,16 +51,50 @@ pub fn too_many_delayed(text: &[u8], limit: u32, max: u32, current: u32, mark: M
 /// 050 and 051.
 #[must_use]
 pub fn rate(report: Report, text: &[u8], limit: u32, requests_per_second: u32, delay_ms: u32) -> String {
-    let (id, what) = match report {
-        Report::Delayed => ("050", "request rate limit, rule"),
-        Report::Recovering => ("051", "request rate limit, rule"),
+    let id = match report {
+        Report::Delayed => "050",
+        Report::Recovering => "051",
     };
     let max = if report == Report::Delayed && is_max(delay_ms) { " (max)" } else { "" };
-    format!("mod_qos({id}): {what}: {}, req/sec={requests_per_second}, delay={delay_ms}ms{max}", rule(text, limit))
+    format!("mod_qos({id}): request rate limit, rule: {}, req/sec={requests_per_second}, delay={delay_ms}ms{max}", rule(text, limit))
 }
 
 /// 003: a rule that limits no concurrent requests.
 #[must_use]
 pub fn without_limit(text: &[u8]) -> String {
-    format!("mod_qos(003): rule {} has no limit of concurrent requests", printable(text))
+    format!("mod_qos(003): rule {} has no limit of concurrent requests", String::from_utf8_lossy(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines() {
+        let found = Concurrent { rule: b"/app", limit: 2, requests: 3 };
+        assert_eq!(
+            concurrent(10, &found, Mark::Enforced, "192.0.2.1", "ID"),
+            "mod_qos(010): access denied, QS_LocRequestLimit* rule: /app(2), concurrent requests=3, c=192.0.2.1, id=ID"
+        );
+        assert_eq!(
+            concurrent(11, &found, Mark::LogOnly, "192.0.2.1", "ID"),
+            "mod_qos(011): access denied (log only), QS_CondLocRequestLimitMatch rule: /app(2), concurrent requests=3, c=192.0.2.1, id=ID"
+        );
+        assert_eq!(
+            concurrent(12, &Concurrent { rule: b"var=(KIND=^slow$)", ..found }, Mark::Enforced, "-", "ID"),
+            "mod_qos(012): access denied, QS_EventRequestLimit rule: var=(KIND=^slow$)(2), concurrent requests=3, c=-, id=ID"
+        );
+        assert_eq!(
+            event_count("QS_EventLimitCount", b"LOGIN", 10, 11, Mark::Enforced, "192.0.2.1", "ID"),
+            "mod_qos(013): access denied, QS_EventLimitCount rule: LOGIN, max=10, current=11, c=192.0.2.1, id=ID"
+        );
+        assert_eq!(rate(Report::Delayed, b"/api", 100, 250, 150), "mod_qos(050): request rate limit, rule: /api(100), req/sec=250, delay=150ms");
+        assert_eq!(rate(Report::Delayed, b"/api", 100, 250, 5000), "mod_qos(050): request rate limit, rule: /api(100), req/sec=250, delay=5000ms (max)");
+        assert_eq!(rate(Report::Recovering, b"/api", 100, 80, 0), "mod_qos(051): request rate limit, rule: /api(100), req/sec=80, delay=0ms");
+        assert_eq!(
+            too_many_delayed(b"/api", 100, 20, 21, Mark::Enforced, "192.0.2.1", "ID"),
+            "mod_qos(050): access denied, request rate limit, rule: /api(100), max delayed requests=20, current=21, c=192.0.2.1, id=ID"
+        );
+        assert_eq!(without_limit(b"/x"), "mod_qos(003): rule /x has no limit of concurrent requests");
+    }
 }

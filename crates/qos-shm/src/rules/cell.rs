@@ -22,19 +22,19 @@ pub struct RuleCell {
     pub requests: AtomicU64,
     /// The last complete window: requests per second:32 | when it ended (monotonic seconds):32.
     pub measured: AtomicU64,
-    /// The delay that was reported last: milliseconds:32 | flags:32.
+    /// The last delay of a request: milliseconds:32 | when it was over (monotonic seconds):32.
     pub delay: AtomicU64,
     /// Events in a window: number:32 | start of the window (monotonic seconds):32.
     pub events: AtomicU64,
     reserved_requests: [AtomicU64; 12],
 
-    /// Places among the requests per second that were given out.
+    /// Requests per second: how many have started.
     pub issued: AtomicU64,
-    /// Places that may be given out without delay.
-    pub credits: AtomicU64,
+    /// The delay that was reported last (050, 051), milliseconds.
+    pub reported: AtomicU64,
     reserved_pace: [AtomicU64; 14],
 
-    /// When groups of requests start, monotonic microseconds.
+    /// When the last groups of requests began: monotonic microseconds:63 | whether they had to wait:1.
     pub ring: [AtomicU64; RING],
 
     /// Bandwidth: when all that was reserved will have been sent at the limit, monotonic microseconds.
@@ -51,7 +51,7 @@ pub struct RuleCell {
     pub denied: AtomicU64,
     /// Requests that would have been denied but for `QS_LogOnly`.
     pub would_deny: AtomicU64,
-    /// Requests that were delayed, or would have been.
+    /// Requests that were delayed.
     pub delayed: AtomicU64,
     /// Their delays together, microseconds.
     pub delayed_us: AtomicU64,
@@ -59,7 +59,9 @@ pub struct RuleCell {
     pub throttled: AtomicU64,
     /// Their waits together, microseconds.
     pub throttled_us: AtomicU64,
-    reserved_counters: [AtomicU64; 10],
+    /// Requests that would have been delayed but for `QS_LogOnly`.
+    pub would_delay: AtomicU64,
+    reserved_counters: [AtomicU64; 9],
 }
 
 const _: () = assert!(size_of::<RuleCell>() == 7 * 128);

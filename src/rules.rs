@@ -1,0 +1,197 @@
+//! The rules of a server about its requests as hooks use them: what is configured, with counters and cells in shared memory
+//! (request-event.md section 3.2).
+
+use crate::clients::domain;
+use crate::config::ServerRecord;
+use crate::httpd::{ffi, log, retained, server};
+use qos_core::config::ServerConfig;
+use qos_core::names::NameSet;
+use qos_core::rules::pace::Pace;
+use qos_core::rules::window::Window;
+use qos_core::rules::{EventCountRule, Kind, Rule, Selection, message};
+use qos_shm::{CountKey, Region, RuleCell, RuleTable};
+use std::ffi::CString;
+use std::sync::atomic::Ordering;
+
+/// A rule of a server that is running.
+pub struct ActiveRule {
+    /// What is configured.
+    pub rule: Rule,
+    /// As logs and the viewer show it.
+    pub shown: Vec<u8>,
+    /// Counts its requests.
+    pub count: CountKey,
+    /// Orders its requests that wait.
+    pub queue: CountKey,
+    /// Requests per second.
+    pub pace: Option<Pace>,
+    /// The number of the event's variable.
+    pub variable: usize,
+    /// `QS_EventRequestLimit_<variable>_Counter`.
+    pub counter: CString,
+    cell: u32,
+}
+
+/// `QS_EventLimitCount` or `QS_CondEventLimitCount` of a server that is running.
+pub struct ActiveCount {
+    /// What is configured.
+    pub rule: EventCountRule,
+    /// The number of the variable.
+    pub variable: usize,
+    /// The number of `<variable>_Decrement`.
+    pub decrement: usize,
+    /// Of several rules for the same variable the first one publishes its counter.
+    pub publishes: bool,
+    cell: u32,
+}
+
+/// The rules of a server.
+pub struct ServerRules {
+    table: RuleTable,
+    /// All of them, in order.
+    pub rules: Vec<ActiveRule>,
+    /// Counts of events, in order.
+    pub counts: Vec<ActiveCount>,
+    /// Finds those of locations.
+    pub selection: Selection,
+    /// Places of those that look at variables: concurrent requests.
+    pub event_requests: Vec<usize>,
+    /// Requests per second.
+    pub event_rates: Vec<usize>,
+    /// Kbytes per second.
+    pub event_kbytes: Vec<usize>,
+}
+
+impl ServerRules {
+    /// What children share of a rule.
+    pub fn cell(&self, rule: &ActiveRule) -> Option<&RuleCell> {
+        self.table.cell(rule.cell)
+    }
+
+    /// What children share of a count of events.
+    pub fn count_cell(&self, count: &ActiveCount) -> Option<&RuleCell> {
+        self.table.cell(count.cell)
+    }
+
+    /// A rule by its place.
+    pub fn rule(&self, place: Option<usize>) -> Option<&ActiveRule> {
+        self.rules.get(place?)
+    }
+}
+
+/// Cells of the smallest table.
+const LEAST_CELLS: usize = 64;
+
+/// Makes the rules of all servers ready. In the parent only.
+///
+/// # Errors
+/// What the system or the table says, for the log.
+pub fn open(region: &Region, main: *mut ffi::server_rec, names: &mut NameSet, now: u32) -> Result<(), String> {
+    let servers = server::all(main).filter_map(|server| Some((server, ServerRecord::of(server)?)));
+    let main_record = ServerRecord::of(main);
+    // A host without directives has the record of the main server.
+    let servers = servers.filter(|(server, record)| *server == main || main_record.is_none_or(|main| !std::ptr::eq(*record, main))).collect::<Vec<_>>();
+    let needed = servers.iter().map(|(_, record)| record.config.rules.table.len() + record.config.rules.counts.len()).sum::<usize>();
+    if needed == 0 {
+        return Ok(());
+    }
+    let generation = region.generation();
+    let table = table(needed)?;
+    for (server, record) in servers {
+        let found = one(region, server, &record.config, table, generation, names, now)?;
+        remarks(server, &found.rules);
+        record.set_rules(found);
+    }
+    Ok(())
+}
+
+/// The table of an earlier configuration where it has room, or a larger one.
+fn table(needed: usize) -> Result<RuleTable, String> {
+    // SAFETY: what is kept is the base of a table that this process made and has not unmapped.
+    let old = retained::rules().and_then(|base| unsafe { RuleTable::attach(base) }.ok());
+    // Rules that are changed at restarts leave their cells for some time.
+    if let Some(old) = old.filter(|old| old.capacity() >= needed * 2) {
+        return Ok(old);
+    }
+    let table = RuleTable::create((needed * 4).next_power_of_two().max(LEAST_CELLS)).map_err(|error| error.to_string())?;
+    if let Some(old) = old {
+        table.take_over(&old);
+        // SAFETY: handles of the old configuration were dropped with it; children have mappings of their own.
+        unsafe { old.unmap() };
+    }
+    retained::keep_rules(Some(table.base()));
+    Ok(table)
+}
+
+/// The rules of one server.
+fn one(
+    region: &Region,
+    server: *mut ffi::server_rec,
+    config: &ServerConfig,
+    table: RuleTable,
+    generation: u32,
+    names: &mut NameSet,
+    now: u32,
+) -> Result<ServerRules, String> {
+    let identity = server::identity(server);
+    let key = |domain: u64, parts: &[&[u8]]| {
+        let mut text = identity.clone();
+        parts.iter().for_each(|part| text.extend([&[0], *part].concat()));
+        crate::clients::key_of_bytes(region, domain, &text)
+    };
+    let (configured, counts) = config.rules.marked().map_err(|wrong| wrong.to_string())?;
+    let selection = Selection::new(&configured);
+    let full = || "no cell is free for a rule".to_owned();
+    let mut rules = Vec::with_capacity(configured.len());
+    for rule in configured {
+        let kind = [rule.kind as u8];
+        let limits = [rule.per_second, rule.kbytes].map(|limit| limit.map_or(0, |limit| limit.number)).map(u32::to_le_bytes).concat();
+        let cell = table.claim(key(domain::RULE_CELL, &[&kind, &rule.text, &limits]).raw(), generation).ok_or_else(full)?;
+        if let Some(cell) = table.cell(cell) {
+            let _ = cell.requests.compare_exchange(0, Window { start: now, requests: 0 }.pack(), Ordering::AcqRel, Ordering::Relaxed);
+        }
+        let counter = [b"QS_EventRequestLimit_", rule.variable.as_slice(), b"_Counter"].concat();
+        rules.push(ActiveRule {
+            shown: rule.shown(),
+            count: key(domain::RULE_REQUESTS, &[&kind, &rule.text]),
+            queue: key(domain::RULE_TURN, &[&kind, &rule.text]),
+            pace: rule.per_second.map(|limit| Pace::new(limit.number)),
+            variable: if rule.kind.is_event() { names.add(&rule.variable) } else { usize::MAX },
+            counter: CString::new(counter).unwrap_or_default(),
+            cell,
+            rule,
+        });
+    }
+    let mut active = Vec::<ActiveCount>::with_capacity(counts.len());
+    for (place, rule) in counts.into_iter().enumerate() {
+        let name = rule.variable.to_bytes();
+        let same = |other: &ActiveCount| other.rule.variable.to_bytes().eq_ignore_ascii_case(name);
+        let before = active.iter().filter(|other| same(other)).count().to_le_bytes();
+        let numbers = [rule.number, rule.seconds, u32::from(rule.condition.is_some())].map(u32::to_le_bytes).concat();
+        let cell = table.claim(key(domain::RULE_CELL, &[b"count", &name.to_ascii_lowercase(), &numbers, &before]).raw(), generation);
+        active.push(ActiveCount {
+            variable: names.add(name),
+            decrement: names.add(rule.decrement.to_bytes()),
+            publishes: !active.iter().any(same),
+            cell: cell.ok_or_else(|| format!("{} for rule {place}", full()))?,
+            rule,
+        });
+    }
+    let places = |kind: Kind| rules.iter().enumerate().filter(|(_, rule)| rule.rule.kind == kind).map(|(place, _)| place).collect::<Vec<_>>();
+    Ok(ServerRules {
+        table,
+        selection,
+        event_requests: places(Kind::EventRequest),
+        event_rates: places(Kind::EventPerSecond),
+        event_kbytes: places(Kind::EventKBytes),
+        counts: active,
+        rules,
+    })
+}
+
+/// 003, for rules of locations that limit no concurrent requests.
+fn remarks(server: *mut ffi::server_rec, rules: &[ActiveRule]) {
+    for rule in rules.iter().filter(|rule| matches!(rule.rule.kind, Kind::Literal | Kind::Match) && rule.rule.concurrent_limit().is_none()) {
+        log::server(server, log::Level::Warning, || message::without_limit(&rule.shown));
+    }
+}
