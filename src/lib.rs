@@ -72,6 +72,7 @@ unsafe extern "C" fn register_hooks(_pool: *mut ffi::apr_pool_t) {
     let before_http2 = BEFORE_HTTP2.0.as_ptr();
     // SAFETY: httpd's registration functions, called while it loads the module; names and lists are static.
     unsafe {
+        ffi::ap_hook_check_config(Some(hooks::post_config::check_config), none, none, middle);
         ffi::ap_hook_post_config(Some(hooks::post_config::post_config), after_ssl, none, middle);
         ffi::ap_hook_child_init(Some(hooks::child::child_init), none, none, middle);
         ffi::ap_hook_child_status(Some(hooks::child::child_status), none, none, middle);

@@ -103,6 +103,26 @@ pub unsafe extern "C" fn post_config(
     })
 }
 
+/// Also at `configtest`: what only all directives of a server together show.
+pub unsafe extern "C" fn check_config(
+    _pconf: *mut ffi::apr_pool_t,
+    _plog: *mut ffi::apr_pool_t,
+    _ptemp: *mut ffi::apr_pool_t,
+    main: *mut ffi::server_rec,
+) -> c_int {
+    guard("check_config", START_FAILED, || {
+        for server in server::all(main) {
+            if let Some(Err(wrong)) = ServerRecord::of(server).map(|record| record.config.rules.marked()) {
+                let (host, port) = server::host_and_port(server);
+                let host = String::from_utf8_lossy(host.unwrap_or(b"-"));
+                log::server(main, log::Level::Emerg, || format!("mod_qos(009): {wrong} (server {host}:{port})"));
+                return START_FAILED;
+            }
+        }
+        ffi::OK as c_int
+    })
+}
+
 /// Domain of the counter of all connections.
 const ALL: u64 = u64::MAX;
 
