@@ -47,7 +47,7 @@ bench: build ## measure no module, the packaged original and ours side by side
 	$(CARGO) run --release -p httpd-lab --bin bench
 
 oracle: build ## what the packaged original agrees on, run against it
-	QOS_ORACLE=1 $(CARGO) test --test oracle
+	QOS_ORACLE=1 $(CARGO) test --test oracle --test oracle_requests
 
 lint: setup ## formatting and clippy
 	@for tool in fmt clippy; do $(CARGO) $$tool --version >/dev/null 2>&1 || \
