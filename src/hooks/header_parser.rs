@@ -9,11 +9,14 @@ use crate::filters;
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
 use crate::httpd::{ffi, log};
-use crate::runtime::{ConnectionRecord, Runtime, feature, runtime, steps};
+use crate::runtime::{ConnectionRecord, Runtime, feature, process_id, runtime, steps};
 use qos_core::body::{self, Verdict};
 use qos_core::message;
 use qos_core::order::Step;
+use once_cell::sync::OnceCell;
 use std::ffi::c_int;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// HP-1, before mod_setenvif.
 pub unsafe extern "C" fn first(r: *mut ffi::request_rec) -> c_int {
@@ -101,25 +104,20 @@ fn log_body(request: Request<'_>, runtime: &Runtime, numbers: Option<(u64, u64)>
     log::request(request, log::Level::Error, || message::body_limit(numbers, runtime.log_only, &client, &unique_id));
 }
 
-/// The request's unique id; a simple one is made where mod_unique_id has not (connection-client.md section 3.2).
+/// The request's unique id; one is made where mod_unique_id has not (request-event.md section 18.4).
 pub fn unique_id(request: Request<'_>) -> String {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static COUNTER: AtomicU32 = AtomicU32::new(0);
     if let Some(id) = request.variable(c"UNIQUE_ID") {
         return String::from_utf8_lossy(id).into_owned();
     }
-    // SAFETY: the request's connection is live.
-    let connection = unsafe { crate::httpd::connection::Connection::new(request.connection()) }.map_or(0, |connection| connection.id());
-    let mut value = (u128::from(request.arrived_us().unsigned_abs()) << 64)
-        | (u128::from(std::process::id()) << 32)
-        | u128::from(COUNTER.fetch_add(1, Ordering::Relaxed) ^ (connection as u32).rotate_left(16));
-    let mut text = Vec::with_capacity(22);
-    for _ in 0..22 {
-        text.push(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".get((value & 63) as usize).copied().unwrap_or(b'-'));
-        value >>= 6;
-    }
-    request.set_variable(c"UNIQUE_ID", request.pool().string(&text));
-    String::from_utf8(text).unwrap_or_default()
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    // Keyed by the system's random numbers, by each child for itself: nobody can guess the next one (W44).
+    static KEYS: OnceCell<[RandomState; 2]> = OnceCell::new();
+    let counter = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let keys = KEYS.get_or_init(|| [RandomState::new(), RandomState::new()]);
+    let random = keys.each_ref().map(|key| key.hash_one((request.arrived_us(), counter)));
+    let text = qos_core::text::unique_id(random, process_id(), counter);
+    request.set_variable(c"UNIQUE_ID", request.pool().string(text.as_bytes()));
+    text
 }
 
 /// `QS_LogEnv`: all variables, newest first, then the unique id (210).

@@ -49,6 +49,26 @@ impl Serialize for Text {
     }
 }
 
+/// A unique id of 32 characters `A-Z a-z 0-9 _ -`, the last one a digit from 2 to 9 (request-event.md section 18.4): 128 random bits, and process and
+/// counter, which keep ids apart whatever is random.
+#[must_use]
+pub fn unique_id(random: [u64; 2], process: u32, counter: u32) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    let [first, second] = random;
+    // 31 characters hold 186 bits.
+    let mut bits = u128::from(first) << 64 | u128::from(second);
+    let mut rest = u64::from(process) << 32 | u64::from(counter);
+    let mut text = String::with_capacity(32);
+    for place in 0..31 {
+        let index = if place < 21 { bits as usize & 63 } else { rest as usize & 63 };
+        if place < 21 { bits >>= 6 } else { rest >>= 6 }
+        text.push(LETTERS.get(index).copied().map_or('-', char::from));
+    }
+    // What is left of both: two random bits above 126 and four of the process.
+    text.push(char::from(b'2' + ((bits as u8) & 7)));
+    text
+}
+
 /// Neither a control character nor one that turns the direction of what follows.
 fn harmless(c: char) -> bool {
     !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
@@ -75,6 +95,23 @@ pub fn html(text: &str) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn unique_ids() {
+        let id = unique_id([0, 0], 0, 0);
+        assert_eq!(id, format!("{}2", "A".repeat(31)));
+        let mut ids = std::collections::HashSet::new();
+        for counter in 0..1000 {
+            for process in [1, 2, u32::MAX] {
+                let id = unique_id([7, u64::from(counter) << 40], process, counter);
+                assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'), "{id}");
+                assert!(matches!(id.as_bytes().last(), Some(b'2'..=b'9')), "{id}");
+                assert!(ids.insert(id));
+            }
+        }
+        assert_ne!(unique_id([1 << 63, 0], 1, 1), unique_id([0, 0], 1, 1), "all random bits count");
+        assert_ne!(unique_id([0, 1], 1, 1), unique_id([0, 0], 1, 1));
+    }
 
     #[test]
     fn what_is_harmless_stays() {
