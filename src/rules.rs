@@ -95,25 +95,35 @@ pub fn open(region: &Region, main: *mut ffi::server_rec, names: &mut NameSet, no
     if needed == 0 {
         return Ok(());
     }
-    let generation = region.generation();
-    let table = table(needed)?;
-    for (server, record) in servers {
-        let found = one(region, server, &record.config, table, generation, names, now)?;
+    let mut cells = needed * 2;
+    let found = loop {
+        let table = table(cells)?;
+        let one = |(server, record): &(*mut ffi::server_rec, &ServerRecord)| one(region, *server, &record.config, table, names);
+        let found = servers.iter().map(one).collect::<Result<Option<Vec<_>>, _>>()?;
+        match found {
+            Some(found) => break found,
+            // Rules of the restarts before have kept their cells.
+            None => cells = table.capacity() * 2,
+        }
+    };
+    for ((server, record), found) in servers.into_iter().zip(found) {
+        for cell in found.rules.iter().filter_map(|rule| found.cell(rule)) {
+            let _ = cell.requests.compare_exchange(0, Window { start: now, requests: 0 }.pack(), Ordering::AcqRel, Ordering::Relaxed);
+        }
         remarks(server, &found.rules);
         record.set_rules(found);
     }
     Ok(())
 }
 
-/// The table of an earlier configuration where it has room, or a larger one.
-fn table(needed: usize) -> Result<RuleTable, String> {
+/// The table of an earlier configuration where it has so many cells, or a larger one.
+fn table(cells: usize) -> Result<RuleTable, String> {
     // SAFETY: what is kept is the base of a table that this process made and has not unmapped.
     let old = retained::rules().and_then(|base| unsafe { RuleTable::attach(base) }.ok());
-    // Rules that are changed at restarts leave their cells for some time.
-    if let Some(old) = old.filter(|old| old.capacity() >= needed * 2) {
+    if let Some(old) = old.filter(|old| old.capacity() >= cells) {
         return Ok(old);
     }
-    let table = RuleTable::create((needed * 4).next_power_of_two().max(LEAST_CELLS)).map_err(|error| error.to_string())?;
+    let table = RuleTable::create((cells * 2).next_power_of_two().max(LEAST_CELLS)).map_err(|error| error.to_string())?;
     if let Some(old) = old {
         table.take_over(&old);
         // SAFETY: handles of the old configuration were dropped with it; children have mappings of their own.
@@ -123,16 +133,9 @@ fn table(needed: usize) -> Result<RuleTable, String> {
     Ok(table)
 }
 
-/// The rules of one server.
-fn one(
-    region: &Region,
-    server: *mut ffi::server_rec,
-    config: &ServerConfig,
-    table: RuleTable,
-    generation: u32,
-    names: &mut NameSet,
-    now: u32,
-) -> Result<ServerRules, String> {
+/// The rules of one server. `None`: the table has no cell left for one of them.
+fn one(region: &Region, server: *mut ffi::server_rec, config: &ServerConfig, table: RuleTable, names: &mut NameSet) -> Result<Option<ServerRules>, String> {
+    let generation = region.generation();
     let identity = server::identity(server);
     let key = |domain: u64, parts: &[&[u8]]| {
         let mut text = identity.clone();
@@ -141,15 +144,11 @@ fn one(
     };
     let (configured, counts) = config.rules.marked().map_err(|wrong| wrong.to_string())?;
     let selection = Selection::new(&configured);
-    let full = || "no cell is free for a rule".to_owned();
     let mut rules = Vec::with_capacity(configured.len());
     for rule in configured {
         let kind = [rule.kind as u8];
         let limits = [rule.per_second, rule.kbytes].map(|limit| limit.map_or(0, |limit| limit.number)).map(u32::to_le_bytes).concat();
-        let cell = table.claim(key(domain::RULE_CELL, &[&kind, &rule.text, &limits]).raw(), generation).ok_or_else(full)?;
-        if let Some(cell) = table.cell(cell) {
-            let _ = cell.requests.compare_exchange(0, Window { start: now, requests: 0 }.pack(), Ordering::AcqRel, Ordering::Relaxed);
-        }
+        let Some(cell) = table.claim(key(domain::RULE_CELL, &[&kind, &rule.text, &limits]).raw(), generation) else { return Ok(None) };
         let counter = [b"QS_EventRequestLimit_", rule.variable.as_slice(), b"_Counter"].concat();
         rules.push(ActiveRule {
             shown: rule.shown(),
@@ -163,22 +162,24 @@ fn one(
         });
     }
     let mut active = Vec::<ActiveCount>::with_capacity(counts.len());
-    for (place, rule) in counts.into_iter().enumerate() {
+    for rule in counts {
         let name = rule.variable.to_bytes();
         let same = |other: &ActiveCount| other.rule.variable.to_bytes().eq_ignore_ascii_case(name);
         let before = active.iter().filter(|other| same(other)).count().to_le_bytes();
         let numbers = [rule.number, rule.seconds, u32::from(rule.condition.is_some())].map(u32::to_le_bytes).concat();
-        let cell = table.claim(key(domain::RULE_CELL, &[b"count", &name.to_ascii_lowercase(), &numbers, &before]).raw(), generation);
+        let Some(cell) = table.claim(key(domain::RULE_CELL, &[b"count", &name.to_ascii_lowercase(), &numbers, &before]).raw(), generation) else {
+            return Ok(None);
+        };
         active.push(ActiveCount {
             variable: names.add(name),
             decrement: names.add(rule.decrement.to_bytes()),
             publishes: !active.iter().any(same),
-            cell: cell.ok_or_else(|| format!("{} for rule {place}", full()))?,
+            cell,
             rule,
         });
     }
     let places = |kind: Kind| rules.iter().enumerate().filter(|(_, rule)| rule.rule.kind == kind).map(|(place, _)| place).collect::<Vec<_>>();
-    Ok(ServerRules {
+    Ok(Some(ServerRules {
         table,
         selection,
         event_requests: places(Kind::EventRequest),
@@ -186,7 +187,7 @@ fn one(
         event_kbytes: places(Kind::EventKBytes),
         counts: active,
         rules,
-    })
+    }))
 }
 
 /// 003, for rules of locations that limit no concurrent requests.

@@ -101,7 +101,9 @@ fn vip_and_log_only_pass() {
     assert_eq!(status(&server, "/cond/b?QS_Cond=bad&QS_VipRequest=yes"), 404);
     assert_eq!(status(&server, "/app/b?QS_VipRequest=no"), 500);
 
-    let server = serving("QS_LogOnly on\nQS_LocRequestLimit /app 1\nQS_CondLocRequestLimitMatch ^/cond 1 bad\nQS_EventRequestLimit EV 0\nQS_EventLimitCount LOGIN 1 60").start();
+    let server =
+        serving("QS_LogOnly on\nQS_LocRequestLimit /app 1\nQS_CondLocRequestLimitMatch ^/cond 1 bad\nQS_EventRequestLimit EV 0\nQS_EventLimitCount LOGIN 1 60")
+            .start();
     // Without a delay in log-only mode, a script keeps the first request.
     let _held = [asking(&server, "/cgi/drip?0.1,600")];
     for (path, line, letter) in [
@@ -314,7 +316,8 @@ fn a_target_without_a_path_is_refused() {
 /// The pages of section 4.2 that need no directive.
 #[test]
 fn an_error_page_is_found_where_none_is_configured() {
-    let mut server = serving("QS_EventRequestLimit EV 0\nAlias /errorpages @ROOT@/work/errorpages\n<Directory @ROOT@/work>\nRequire all granted\n</Directory>").start();
+    let mut server =
+        serving("QS_EventRequestLimit EV 0\nAlias /errorpages @ROOT@/work/errorpages\n<Directory @ROOT@/work>\nRequire all granted\n</Directory>").start();
     assert_eq!(status(&server, "/small.txt?EV=1"), 500);
     let folder = server.root().join("work/errorpages");
     std::fs::create_dir_all(&folder).unwrap();
@@ -461,6 +464,22 @@ fn counters_outlive_a_graceful_restart() {
     assert_eq!(status(&server, "/small.txt?LOGIN=1&n=3"), 500, "the window is still open");
     drop(held);
     wait_current(&server, "/app", 0);
+}
+
+/// Restarts with other rules each time: a table that is full of old ones grows.
+#[test]
+fn changing_rules_never_stop_a_restart() {
+    let rules = |n: u32| (0..25).map(|k| format!("QS_LocRequestLimit /r{n}-{k} 1\n")).collect::<String>() + "QS_EventLimitCount LOGIN 3 600";
+    let mut server = serving(&rules(0)).start();
+    assert_eq!(status(&server, "/small.txt?LOGIN=1"), 200);
+    for n in 1..7 {
+        server.rewrite_config(&(by_query(&["LOGIN", "QS_Delay"]) + "<Location /viewer>\nSetHandler qos-viewer\n</Location>\n" + &rules(n)));
+        server.graceful();
+    }
+    assert_eq!([1, 2, 3].map(|n| status(&server, &format!("/small.txt?LOGIN=1&n={n}"))), [200, 200, 500], "what was counted before counts");
+    let _held = lasting(&server, "/r6-3");
+    wait_current(&server, "/r6-3", 1);
+    assert_eq!(status(&server, "/r6-3"), 500);
 }
 
 /// What only the start finds out.
