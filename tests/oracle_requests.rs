@@ -60,9 +60,13 @@ fn selection(module: Module) {
         "QS_LocRequestLimit /server-status 0\nQS_LocRequestLimitDefault 2\nQS_LocRequestLimit /app 3\nQS_LocRequestLimit /app/report 1\nQS_LocRequestLimitMatch \\.pdf 1\nQS_LocRequestLimitMatch ^/app/ 2",
     );
     let _held = lasting(&server, &["/a", "/b", "/application", "/application", "/application", "/app/x", "/app/report/y", "/x.pdf"]);
-    for (path, rule) in
-        [("/index.html", "/(2)"), ("/application/x", "/app(3)"), ("/app/report/1", "^/app/(2)"), ("/app/a.pdf", "\\\\.pdf(1)"), ("/x?file=a.pdf", "\\\\.pdf(1)")]
-    {
+    for (path, rule) in [
+        ("/index.html", "/(2)"),
+        ("/application/x", "/app(3)"),
+        ("/app/report/1", "^/app/(2)"),
+        ("/app/a.pdf", "\\\\.pdf(1)"),
+        ("/x?file=a.pdf", "\\\\.pdf(1)"),
+    ] {
         assert_eq!(status(&server, path), 500, "{path}: {:?}", server.lines("010"));
         let line = format!("mod_qos(010): access denied, QS_LocRequestLimit* rule: {rule}, concurrent requests=#, c={FROM}, id=*");
         server.expect_line(&line);

@@ -101,7 +101,9 @@ fn vip_and_log_only_pass() {
     assert_eq!(status(&server, "/cond/b?QS_Cond=bad&QS_VipRequest=yes"), 404);
     assert_eq!(status(&server, "/app/b?QS_VipRequest=no"), 500);
 
-    let server = serving("QS_LogOnly on\nQS_LocRequestLimit /app 1\nQS_CondLocRequestLimitMatch ^/cond 1 bad\nQS_EventRequestLimit EV 0\nQS_EventLimitCount LOGIN 1 60").start();
+    let server =
+        serving("QS_LogOnly on\nQS_LocRequestLimit /app 1\nQS_CondLocRequestLimitMatch ^/cond 1 bad\nQS_EventRequestLimit EV 0\nQS_EventLimitCount LOGIN 1 60")
+            .start();
     // Without a delay in log-only mode, a script keeps the first request.
     let _held = [asking(&server, "/cgi/drip?0.1,600")];
     for (path, line, letter) in [
@@ -314,7 +316,8 @@ fn a_target_without_a_path_is_refused() {
 /// The pages of section 4.2 that need no directive.
 #[test]
 fn an_error_page_is_found_where_none_is_configured() {
-    let mut server = serving("QS_EventRequestLimit EV 0\nAlias /errorpages @ROOT@/work/errorpages\n<Directory @ROOT@/work>\nRequire all granted\n</Directory>").start();
+    let mut server =
+        serving("QS_EventRequestLimit EV 0\nAlias /errorpages @ROOT@/work/errorpages\n<Directory @ROOT@/work>\nRequire all granted\n</Directory>").start();
     assert_eq!(status(&server, "/small.txt?EV=1"), 500);
     let folder = server.root().join("work/errorpages");
     std::fs::create_dir_all(&folder).unwrap();

@@ -61,7 +61,11 @@ pub fn unique_id(random: [u64; 2], process: u32, counter: u32) -> String {
     let mut text = String::with_capacity(32);
     for place in 0..31 {
         let index = if place < 21 { bits as usize & 63 } else { rest as usize & 63 };
-        if place < 21 { bits >>= 6 } else { rest >>= 6 }
+        if place < 21 {
+            bits >>= 6
+        } else {
+            rest >>= 6
+        }
         text.push(LETTERS.get(index).copied().map_or('-', char::from));
     }
     // What is left of both: two random bits above 126 and four of the process.

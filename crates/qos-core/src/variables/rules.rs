@@ -163,8 +163,13 @@ impl SetEnv {
     }
 }
 
+/// `QS_SetEnvIfResBody`: the text was found (section 10.8).
+pub fn text_found(environment: &mut impl Environment, target: &Target) -> bool {
+    carry_out(environment, "QS_SetEnvIfResBody", target, Verdict::Literal)
+}
+
 /// What a match leads to.
-pub(super) enum Verdict {
+enum Verdict {
     /// Nothing matches.
     Nothing,
     /// The target with its literal value, or its removal.
@@ -176,7 +181,7 @@ pub(super) enum Verdict {
 }
 
 /// Matches a subject; makes the value of the target.
-pub(super) fn judge(pattern: &Pattern, target: &Target, subject: &[u8]) -> Verdict {
+fn judge(pattern: &Pattern, target: &Target, subject: &[u8]) -> Verdict {
     let Some(template) = target.value.as_ref().filter(|template| template.literal().is_none()) else {
         return match pattern.matches(subject) {
             Match::Yes => Verdict::Literal,
@@ -192,7 +197,7 @@ pub(super) fn judge(pattern: &Pattern, target: &Target, subject: &[u8]) -> Verdi
 }
 
 /// Sets or removes the target; says whether it did.
-pub(super) fn carry_out(environment: &mut impl Environment, directive: &'static str, target: &Target, verdict: Verdict) -> bool {
+fn carry_out(environment: &mut impl Environment, directive: &'static str, target: &Target, verdict: Verdict) -> bool {
     match verdict {
         Verdict::Nothing => return false,
         Verdict::Trouble(reason) => {

@@ -29,32 +29,25 @@ impl Needle {
 }
 
 /// A search that goes on over the borders of pieces. Keeps less than the text is long.
-#[derive(Debug)]
-pub struct Search<'a> {
-    needle: &'a Needle,
+#[derive(Debug, Default)]
+pub struct Search {
     /// The last bytes, at most one less than the text has.
     tail: Vec<u8>,
 }
 
-impl<'a> Search<'a> {
-    /// A search at the begin of a body.
-    #[must_use]
-    pub fn new(needle: &'a Needle) -> Search<'a> {
-        Search { needle, tail: Vec::new() }
-    }
-
-    /// Takes the next piece. `true`: the text ends in it.
-    pub fn feed(&mut self, piece: &[u8]) -> bool {
-        let kept = self.needle.text().len().saturating_sub(1);
+impl Search {
+    /// Takes the next piece of the body, which is searched for the same text each time. `true`: the text ends in it.
+    pub fn feed(&mut self, needle: &Needle, piece: &[u8]) -> bool {
+        let kept = needle.text().len().saturating_sub(1);
         if !self.tail.is_empty() {
             let tail = self.tail.len();
             self.tail.extend(piece.iter().take(kept));
-            if self.needle.0.find(&self.tail).is_some() {
+            if needle.0.find(&self.tail).is_some() {
                 return true;
             }
             self.tail.truncate(tail);
         }
-        if self.needle.0.find(piece).is_some() {
+        if needle.0.find(piece).is_some() {
             return true;
         }
         let of_piece = piece.get(piece.len().saturating_sub(kept)..).unwrap_or_default();
@@ -72,8 +65,8 @@ mod tests {
 
     fn found(needle: &[u8], pieces: &[&[u8]]) -> bool {
         let needle = Needle::new(needle);
-        let mut search = Search::new(&needle);
-        pieces.iter().any(|piece| search.feed(piece))
+        let mut search = Search::default();
+        pieces.iter().any(|piece| search.feed(&needle, piece))
     }
 
     /// W25.
@@ -97,9 +90,9 @@ mod tests {
             let whole = pieces.concat();
             let expected = whole.windows(needle.len()).any(|window| window == needle);
             let (prepared, mut kept) = (Needle::new(&needle), 0);
-            let mut search = Search::new(&prepared);
+            let mut search = Search::default();
             let found = pieces.iter().any(|piece| {
-                let found = search.feed(piece);
+                let found = search.feed(&prepared, piece);
                 kept = kept.max(search.tail.len());
                 found
             });
