@@ -96,7 +96,7 @@ fn same_header(a: &SetEnvResHeader, b: &SetEnvResHeader) -> bool {
 fn set_req_header(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let (remove, header) = first(arguments).strip_prefix(b"!").map_or((false, first(arguments)), |rest| (true, rest));
     let variable = arguments.get(1).copied().unwrap_or_default();
-    let rule = SetReqHeader { header: usable_name(name, header, "header")?, variable: usable_name(name, variable, "variable")?, remove };
+    let rule = SetReqHeader { header: usable_name(name, header, first(arguments), "header")?, variable: usable_name(name, variable, variable, "variable")?, remove };
     let late = match arguments.get(2) {
         None => false,
         Some(word) if word.eq_ignore_ascii_case(b"late") => true,
@@ -109,13 +109,13 @@ fn set_req_header(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8
 }
 
 fn unset_req_header(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
-    let header = usable_name(name, first(arguments), "header")?;
+    let header = usable_name(name, first(arguments), first(arguments), "header")?;
     server(name, target)?.headers.unset_request.replace(header, |a, b| same_name(a, b));
     Ok(Outcome::Taken)
 }
 
 fn unset_res_header(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
-    let header = usable_name(name, first(arguments), "header")?;
+    let header = usable_name(name, first(arguments), first(arguments), "header")?;
     server(name, target)?.headers.unset_response.replace(header, |a, b| same_name(a, b));
     Ok(Outcome::Taken)
 }
@@ -126,13 +126,13 @@ fn set_env_res_header(name: &'static str, target: &mut Target<'_>, arguments: &[
         Some(word) if word.eq_ignore_ascii_case(b"drop") => true,
         Some(word) => return Err(wrong(name, word, "is not known here", "drop")),
     };
-    let rule = SetEnvResHeader { header: usable_name(name, first(arguments), "header")?, pattern: None, drop };
+    let rule = SetEnvResHeader { header: usable_name(name, first(arguments), first(arguments), "header")?, pattern: None, drop };
     server(name, target)?.headers.response.replace(rule, same_header);
     Ok(Outcome::Taken)
 }
 
 fn set_env_res_header_match(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
-    let header = usable_name(name, first(arguments), "header")?;
+    let header = usable_name(name, first(arguments), first(arguments), "header")?;
     let text = arguments.get(1).copied().unwrap_or_default();
     let pattern = pattern(name, text, Options { caseless: true, dot_all: true })?;
     server(name, target)?.headers.matched.push(SetEnvResHeader { header, pattern: Some(pattern), drop: false });

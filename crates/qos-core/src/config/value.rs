@@ -67,13 +67,13 @@ pub fn pattern(directive: &'static str, text: &[u8], options: Options) -> Result
     Pattern::with(text, options).map_err(|error| wrong(directive, text, &error.to_string(), "a Perl compatible regular expression"))
 }
 
-/// The name of a variable or header.
+/// The name of a variable or header, which is the argument or a part of it.
 ///
 /// # Errors
 /// [`Wrong`] for an empty name, and one with `=` or NUL.
-pub fn name(directive: &'static str, text: &[u8], what: &str) -> Result<CString, Wrong> {
+pub fn name(directive: &'static str, text: &[u8], argument: &[u8], what: &str) -> Result<CString, Wrong> {
     let usable = !text.is_empty() && !text.contains(&b'=');
-    CString::new(text).ok().filter(|_| usable).ok_or_else(|| wrong(directive, text, &format!("is not the name of a {what}"), "a name without '='"))
+    CString::new(text).ok().filter(|_| usable).ok_or_else(|| wrong(directive, argument, &format!("is not the name of a {what}"), "a name without '='"))
 }
 
 /// A decimal number within the range.

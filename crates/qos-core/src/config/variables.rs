@@ -152,7 +152,7 @@ enum Value {
 fn target(directive: &'static str, text: &[u8], value: &Value) -> Result<Target, Wrong> {
     let (removed, assignment) = text.strip_prefix(b"!").map_or((false, text), |rest| (true, rest));
     let mut parts = assignment.splitn(2, |byte| *byte == b'=');
-    let variable = usable_name(directive, parts.next().unwrap_or_default(), "variable")?;
+    let variable = usable_name(directive, parts.next().unwrap_or_default(), text, "variable")?;
     if removed {
         return Ok(Target { variable, value: None });
     }
@@ -177,7 +177,7 @@ fn argument<'a>(arguments: &[&'a [u8]], n: usize) -> &'a [u8] {
 fn set_env_if(name: &'static str, place: &mut Place<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let condition = |text: &[u8]| {
         let (set, variable) = text.strip_prefix(b"!").map_or((true, text), |rest| (false, rest));
-        Ok(Condition { variable: usable_name(name, variable, "variable")?, set })
+        Ok(Condition { variable: usable_name(name, variable, text, "variable")?, set })
     };
     let (one, two) = (first(arguments), argument(arguments, 1));
     let mut outcome = Outcome::Taken;
@@ -192,7 +192,7 @@ fn set_env_if(name: &'static str, place: &mut Place<'_>, arguments: &[&[u8]]) ->
             outcome = Outcome::Warn("with a pattern takes a '!' before the first variable for a part of its name");
         }
         let pattern = pattern(name, text.get(1..).unwrap_or_default(), Options::default())?;
-        SetEnvIf::Matches(usable_name(name, variable, "variable")?, pattern, target(name, two, &Value::Groups)?)
+        SetEnvIf::Matches(usable_name(name, variable, one, "variable")?, pattern, target(name, two, &Value::Groups)?)
     };
     match place {
         Place::Server(server) | Place::VirtualHost(server) => server.variables.set_env_if.push(rule),
@@ -216,7 +216,7 @@ fn set_env_if_query(name: &'static str, place: &mut Place<'_>, arguments: &[&[u8
 }
 
 fn set_env(name: &'static str, place: &mut Place<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
-    let variable = usable_name(name, first(arguments), "variable")?;
+    let variable = usable_name(name, first(arguments), first(arguments), "variable")?;
     let Some(rule) = SetEnv::new(variable, argument(arguments, 1)) else {
         return Ok(Outcome::Warn("with a value in which a ${ has no end never sets its variable"));
     };
@@ -227,7 +227,9 @@ fn set_env(name: &'static str, place: &mut Place<'_>, arguments: &[&[u8]]) -> Re
 fn set_env_if_cmp(name: &'static str, place: &mut Place<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let word = argument(arguments, 1);
     let operator = Operator::new(word).ok_or_else(|| wrong(name, word, "is no operator", "eq, ne, gt or lt"))?;
-    let variables = [usable_name(name, first(arguments), "variable")?, usable_name(name, argument(arguments, 2), "variable")?];
+    let variables = [first(arguments), argument(arguments, 2)];
+    let [one, two] = variables.map(|variable| usable_name(name, variable, variable, "variable"));
+    let variables = [one?, two?];
     let rule = SetEnvIfCmp { variables, operator, target: target(name, argument(arguments, 3), &Value::LiteralOrEmpty)? };
     location(name, place)?.variables.compare.push(rule);
     Ok(Outcome::Taken)
@@ -240,8 +242,8 @@ fn set_env_if_res_body(name: &'static str, place: &mut Place<'_>, arguments: &[&
         return Err(wrong(name, text, "is the second text of this section", "one per section"));
     }
     let value = CString::new(text).map_err(|_| wrong(name, text, "holds a NUL", "a text"))?;
-    let (removed, variable) = variable.strip_prefix(b"!").map_or((false, variable), |rest| (true, rest));
-    let variable = usable_name(name, variable, "variable")?;
+    let (removed, bare) = variable.strip_prefix(b"!").map_or((false, variable), |rest| (true, rest));
+    let variable = usable_name(name, bare, variable, "variable")?;
     let value = (!removed).then_some(Template::Literal(value));
     *search = Some(Arc::new(SearchRule { needle: Needle::new(text), target: Target { variable, value } }));
     Ok(Outcome::Taken)
@@ -249,7 +251,7 @@ fn set_env_if_res_body(name: &'static str, place: &mut Place<'_>, arguments: &[&
 
 fn set_env_res(name: &'static str, place: &mut Place<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let rule = SetEnvRes {
-        variable: usable_name(name, first(arguments), "variable")?,
+        variable: usable_name(name, first(arguments), first(arguments), "variable")?,
         pattern: pattern(name, argument(arguments, 1), Options::default())?,
         target: target(name, argument(arguments, 2), &Value::GroupsOr(b"1"))?,
     };
