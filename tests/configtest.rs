@@ -126,11 +126,7 @@ const TABLE: &[Row] = &[
     Row { name: "QS_SetEnvIf", good: &["A=^(x|y)$ B=$1", "!A B C=1", "A !B !C", "A=x !B", "A=x !B=ignored"], kinds: &[Together, Together, Together] },
     Row { name: "QS_SetEnvIfQuery", good: &["^a=([^&]*) AB", "x A=1", "x !A", "x A=$1$2"], kinds: &[Pattern, Set] },
     Row { name: "QS_SetEnv", good: &["A b", "A ${B}-${C}"], kinds: &[Name("variable"), Together] },
-    Row {
-        name: "QS_SetEnvIfCmp",
-        good: &["A eq B C", "A NE B !C", "A gt B C=1", "A lt B C="],
-        kinds: &[Name("variable"), Operator, Name("variable"), Set],
-    },
+    Row { name: "QS_SetEnvIfCmp", good: &["A eq B C", "A NE B !C", "A gt B C=1", "A lt B C="], kinds: &[Name("variable"), Operator, Name("variable"), Set] },
     Row { name: "QS_SetEnvIfResBody", good: &["text A", "text !A"], kinds: &[Together, Set] },
     Row { name: "QS_SetEnvResBody", good: &["text A"], kinds: &[Together, Set] },
     Row { name: "QS_SetEnvRes", good: &["A ^(x)$ B", "A x B=$0", "A x !B"], kinds: &[Name("variable"), Pattern, Set] },

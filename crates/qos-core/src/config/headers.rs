@@ -96,7 +96,8 @@ fn same_header(a: &SetEnvResHeader, b: &SetEnvResHeader) -> bool {
 fn set_req_header(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let (remove, header) = first(arguments).strip_prefix(b"!").map_or((false, first(arguments)), |rest| (true, rest));
     let variable = arguments.get(1).copied().unwrap_or_default();
-    let rule = SetReqHeader { header: usable_name(name, header, first(arguments), "header")?, variable: usable_name(name, variable, variable, "variable")?, remove };
+    let rule =
+        SetReqHeader { header: usable_name(name, header, first(arguments), "header")?, variable: usable_name(name, variable, variable, "variable")?, remove };
     let late = match arguments.get(2) {
         None => false,
         Some(word) if word.eq_ignore_ascii_case(b"late") => true,

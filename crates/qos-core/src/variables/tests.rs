@@ -3,6 +3,7 @@
 use super::headers::unset_all;
 use super::{Environment, Headers, MOST_BYTES, Reason, Trouble, same_name};
 use crate::config::{LocationConfig, ServerConfig, Target, apply, find};
+use crate::list::List;
 use proptest::prelude::*;
 use std::ffi::{CStr, CString};
 
@@ -105,13 +106,19 @@ fn location(lines: &str) -> LocationConfig {
     config
 }
 
+fn all<T>(rules: &List<T>, mut apply: impl FnMut(&T) -> bool) {
+    rules.iter().for_each(|rule| {
+        apply(rule);
+    });
+}
+
 /// Steps 12 to 14 of a server.
 fn evaluate(config: &ServerConfig, map: &mut Map, query: Option<&str>) {
     if let Some(query) = query {
-        config.variables.query.iter().for_each(|rule| drop(rule.apply(map, query.as_bytes())));
+        all(&config.variables.query, |rule| rule.apply(map, query.as_bytes()));
     }
-    config.variables.set_env_if.iter().for_each(|rule| drop(rule.apply(map)));
-    config.variables.set_env.iter().for_each(|rule| drop(rule.apply(map)));
+    all(&config.variables.set_env_if, |rule| rule.apply(map));
+    all(&config.variables.set_env, |rule| rule.apply(map));
 }
 
 fn after(lines: &str, entries: &[(&str, &str)], query: Option<&str>) -> String {
@@ -215,7 +222,7 @@ fn variables_are_compared() {
     assert!(!compared("gt B C", "a", "b") && !compared("gt C D", "1", "0"));
     let mut map = Map::of(&[("A", "1"), ("B", "1")]);
     let config = location("QS_SetEnvIfCmp A eq B C\nQS_SetEnvIfCmp A eq B D=$1=2\nQS_SetEnvIfCmp A eq C X=1\nQS_SetEnvIfCmp A ne C !A");
-    config.variables.compare.iter().for_each(|rule| drop(rule.apply(&mut map)));
+    all(&config.variables.compare, |rule| rule.apply(&mut map));
     assert_eq!(map.text(), "B=1 C= D=$1=2");
 }
 
@@ -223,7 +230,7 @@ fn variables_are_compared() {
 fn variables_of_responses() {
     let config = server("QS_SetEnvRes A ^(1|2) X=<$1>\nQS_SetEnvRes A 2 Y\nQS_SetEnvRes A ^2 !A\nQS_SetEnvRes A . Z");
     let mut map = Map::of(&[("A", "2")]);
-    config.variables.response.iter().for_each(|rule| drop(rule.apply(&mut map)));
+    all(&config.variables.response, |rule| rule.apply(&mut map));
     assert_eq!(map.text(), "X=<2> Y=1");
 }
 
@@ -254,13 +261,15 @@ fn response_headers() {
     let mut headers = Table::of(&[("Set-Cookie", "x=1"), ("set-cookie", "SID=2"), ("X-Code", "5"), ("x-code", "6"), ("X-Keep", "7")]);
     let mut map = Map::default();
     let rules = config.headers.matched.iter().chain(config.headers.response.iter());
-    rules.for_each(|rule| drop(rule.apply(&mut map, &mut headers)));
+    rules.for_each(|rule| {
+        rule.apply(&mut map, &mut headers);
+    });
     assert_eq!(map.text(), "Set-Cookie=SID=2 X-Code=5 X-Keep=7");
     assert_eq!(headers.text(), "Set-Cookie: x=1, set-cookie: SID=2, X-Keep: 7");
     assert!(config.headers.look_at_responses() && !server("QS_SetReqHeader a b").headers.look_at_responses());
     let mut slow = Table::of(&[("Set-Cookie", &("a".repeat(64) + "!"))]);
     let mut map = Map::default();
-    config.headers.matched.iter().for_each(|rule| drop(rule.apply(&mut map, &mut slow)));
+    all(&config.headers.matched, |rule| rule.apply(&mut map, &mut slow));
     assert_eq!((map.text().as_str(), map.troubles.as_slice()), ("", [Reason::GivenUp].as_slice()));
     // Dot-all.
     let mut lines = Table::of(&[("X", "a\nb")]);
@@ -308,8 +317,8 @@ fn nested_sections_inherit() {
     );
     let merged = LocationConfig::merge(&outer, &inner).variables;
     let mut map = Map::of(&[("V", "")]);
-    merged.query.iter().for_each(|rule| drop(rule.apply(&mut map, b"a")));
-    merged.set_env_if.iter().for_each(|rule| drop(rule.apply(&mut map)));
+    all(&merged.query, |rule| rule.apply(&mut map, b"a"));
+    all(&merged.set_env_if, |rule| rule.apply(&mut map));
     assert_eq!((map.text().as_str(), merged.compare.iter().count()), ("V= A=inner X=inner", 2), "the inner section wins");
     let text = |config: &LocationConfig| String::from_utf8(config.variables.search.as_ref().unwrap().needle.text().to_vec()).unwrap();
     let two = location("QS_SetEnvResBody two !X");
@@ -376,11 +385,11 @@ proptest! {
             Environment::set(&mut map, name, value);
         }
         let before = map.get(c"A").unwrap().to_vec();
-        config.variables.set_env.iter().for_each(|rule| drop(rule.apply(&mut map)));
+        all(&config.variables.set_env, |rule| rule.apply(&mut map));
         let whole = values.concat();
         let expected = if whole.is_empty() { before } else { whole };
         prop_assert_eq!(map.get(c"A"), Some(expected.as_slice()));
-        config.variables.query.iter().for_each(|rule| drop(rule.apply(&mut map, &values[0])));
-        config.variables.set_env_if.iter().for_each(|rule| drop(rule.apply(&mut map)));
+        all(&config.variables.query, |rule| rule.apply(&mut map, &values[0]));
+        all(&config.variables.set_env_if, |rule| rule.apply(&mut map));
     }
 }
