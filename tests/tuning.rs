@@ -183,7 +183,7 @@ fn packets_have_the_type_of_service() {
             let path = format!("/small.txt?QS_Set_DSCP={value}&{family}{n}");
             get(&mut client, &path);
             assert!(letters(&server, &path).ends_with("QS_ErrorNotes=038"), "{path}");
-            server.expect_line(&format!("mod_qos(038): DSCP, failed to set the type of service, QS_Set_DSCP={value}, socket=yes, rc=-2, id=*"));
+            server.expect_line(&format!("mod_qos(038): DSCP, failed to set socket options, QS_Set_DSCP={value}, socket=yes, rc=-2, id=*"));
         }
         let found = packets.services(server.port(), Duration::from_millis(100), |_| false);
         assert!(found.iter().all(|service| *service == 0), "{family}: {found:?}");

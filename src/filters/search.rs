@@ -4,7 +4,7 @@
 //! what they are and can still be sent by the kernel.
 
 use super::SEARCH;
-use crate::httpd::environment::Variables;
+use crate::httpd::environment::RequestVariables;
 use crate::httpd::ffi;
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
@@ -119,7 +119,7 @@ impl Searched {
                     Bytes::Failed(status) => return Looked::Failed(status),
                 };
                 if found {
-                    text_found(&mut Variables::of(request), &self.rule.target);
+                    text_found(&mut RequestVariables::of(request), &self.rule.target);
                     return Looked::Done;
                 }
                 looked_at += length;

@@ -21,10 +21,10 @@ pub unsafe extern "C" fn before_setenvif(r: *mut ffi::request_rec) -> c_int {
     guard("post_read_request", ffi::DECLINED, || {
         // SAFETY: httpd passes the request and, in it, its connection.
         let Some(request) = (unsafe { Request::new(r) }) else { return ffi::DECLINED };
+        set_variables::unset_request_headers(request);
         // SAFETY: as above.
         let Some(connection) = (unsafe { Connection::new(request.connection()) }) else { return ffi::DECLINED };
         let Some(record) = ConnectionRecord::of(connection) else { return ffi::DECLINED };
-        set_variables::unset_request_headers(request);
         if request.is_initial() {
             RequestState::begin(request);
             if connection.is_stream() && !record.has_flag(flag::MULTIPLEXED) {

@@ -4,7 +4,7 @@ use super::judging::Asked;
 use super::post_read_request::server_record;
 use crate::config::location;
 use crate::filters;
-use crate::httpd::environment::Variables;
+use crate::httpd::environment::RequestVariables;
 use crate::httpd::request::Request;
 use crate::runtime::feature;
 use qos_core::variables::headers::unset_all;
@@ -20,43 +20,43 @@ pub fn search_body(asked: &Asked<'_>) {
 pub fn by_query(asked: &mut Asked<'_>) {
     let request = asked.request;
     let Some(query) = request.query_if_any() else { return };
-    let mut variables = Variables::of(request);
+    let mut variables = RequestVariables::of(request);
     let of_server = server_record(request).into_iter().flat_map(|server| server.config.variables.query.iter());
     let of_location = location(request).into_iter().flat_map(|location| location.variables.query.iter());
-    let changed = of_server.chain(of_location).fold(false, |changed, rule| rule.apply(&mut variables, query) || changed);
+    let changed = of_server.chain(of_location).filter(|rule| rule.apply(&mut variables, query)).count() > 0;
     note(asked, changed);
 }
 
 /// Step 13: `QS_SetEnvIf`.
 pub fn by_variables(asked: &mut Asked<'_>) {
-    let changed = set_env_if(asked.request, &mut Variables::of(asked.request));
+    let changed = set_env_if(asked.request, &mut RequestVariables::of(asked.request));
     note(asked, changed);
 }
 
 /// `QS_SetEnvIf` once more at the end of the request, over its whole redirect chain. Says whether variables were set or removed.
 pub fn at_end(request: Request<'_>) -> bool {
-    feature::any(feature::SET_ENV_IF) && set_env_if(request, &mut Variables::of_chain(request))
+    feature::any(feature::SET_ENV_IF) && set_env_if(request, &mut RequestVariables::of_chain(request))
 }
 
-fn set_env_if(request: Request<'_>, variables: &mut Variables<'_>) -> bool {
+fn set_env_if(request: Request<'_>, variables: &mut RequestVariables<'_>) -> bool {
     let of_server = server_record(request).into_iter().flat_map(|server| server.config.variables.set_env_if.iter());
     let of_location = location(request).into_iter().flat_map(|location| location.variables.set_env_if.iter());
-    of_server.chain(of_location).fold(false, |changed, rule| rule.apply(variables) || changed)
+    of_server.chain(of_location).filter(|rule| rule.apply(variables)).count() > 0
 }
 
 /// Step 14: `QS_SetEnv`.
 pub fn expand(asked: &mut Asked<'_>) {
-    let mut variables = Variables::of(asked.request);
+    let mut variables = RequestVariables::of(asked.request);
     let rules = server_record(asked.request).into_iter().flat_map(|server| server.config.variables.set_env.iter());
-    let changed = rules.fold(false, |changed, rule| rule.apply(&mut variables) || changed);
+    let changed = rules.filter(|rule| rule.apply(&mut variables)).count() > 0;
     note(asked, changed);
 }
 
 /// Step 21: `QS_SetEnvIfCmp`.
 pub fn compare(asked: &mut Asked<'_>) {
-    let mut variables = Variables::of(asked.request);
+    let mut variables = RequestVariables::of(asked.request);
     let rules = location(asked.request).into_iter().flat_map(|location| location.variables.compare.iter());
-    let changed = rules.fold(false, |changed, rule| rule.apply(&mut variables) || changed);
+    let changed = rules.filter(|rule| rule.apply(&mut variables)).count() > 0;
     note(asked, changed);
 }
 
@@ -69,7 +69,7 @@ fn note(asked: &mut Asked<'_>, changed: bool) {
 /// Step 15: `QS_SetReqHeader` without `late`.
 pub fn request_headers(request: Request<'_>) {
     let Some(server) = server_record(request) else { return };
-    let (mut variables, mut headers) = (Variables::of(request), request.headers_in());
+    let (mut variables, mut headers) = (RequestVariables::of(request), request.headers_in());
     server.config.headers.early.iter().for_each(|rule| rule.apply(&mut variables, &mut headers));
 }
 
@@ -79,7 +79,7 @@ pub fn late_request_headers(request: Request<'_>) {
         return;
     }
     let Some(server) = server_record(request) else { return };
-    let (mut variables, mut headers) = (Variables::of(request), request.headers_in());
+    let (mut variables, mut headers) = (RequestVariables::of(request), request.headers_in());
     server.config.headers.late.iter().for_each(|rule| rule.apply(&mut variables, &mut headers));
 }
 
@@ -105,7 +105,7 @@ pub fn by_response(request: Request<'_>) {
         return;
     }
     let Some(server) = server_record(request) else { return };
-    let (rules, mut variables) = (&server.config.headers, Variables::of(request));
+    let (rules, mut variables) = (&server.config.headers, RequestVariables::of(request));
     if !(rules.matched.is_empty() && rules.response.is_empty()) {
         for mut headers in request.headers_out() {
             for rule in rules.matched.iter().chain(rules.response.iter()) {

@@ -114,14 +114,13 @@ pub unsafe fn bytes_of<'a>(bucket: *mut ffi::apr_bucket, most: usize, wait: bool
     unsafe {
         let fd = ffi::qos_shim_bucket_file(bucket, &raw mut start, &raw mut length);
         if fd >= 0 {
-            let length = usize::try_from(length).unwrap_or(0);
             // A file is split as long as it is longer; where that is not possible it is read whole.
             let length = if length > most && ffi::qos_shim_bucket_split(bucket, most as _) == 0 { most } else { length };
             return Bytes::File { fd, start, length };
         }
         match ffi::qos_shim_bucket_read(bucket, &raw mut data, &raw mut length, c_int::from(wait)) {
             0 if length == 0 || data.is_null() => Bytes::There(&[]),
-            0 => Bytes::There(std::slice::from_raw_parts(data.cast(), usize::try_from(length).unwrap_or(0))),
+            0 => Bytes::There(std::slice::from_raw_parts(data.cast(), length)),
             status if !wait && ffi::qos_shim_again(status) != 0 => Bytes::NotYet,
             status => Bytes::Failed(status),
         }

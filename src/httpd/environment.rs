@@ -6,21 +6,21 @@ use qos_core::variables::{Environment, Reason, Trouble};
 use std::ffi::CStr;
 
 /// The variables of a request, or of all requests of a redirect chain.
-pub struct Variables<'a> {
+pub struct RequestVariables<'a> {
     first: Request<'a>,
     last: Request<'a>,
 }
 
-impl<'a> Variables<'a> {
+impl<'a> RequestVariables<'a> {
     /// Those of one request.
-    pub fn of(request: Request<'a>) -> Variables<'a> {
-        Variables { first: request, last: request }
+    pub fn of(request: Request<'a>) -> RequestVariables<'a> {
+        RequestVariables { first: request, last: request }
     }
 
     /// Those of a request and what it was redirected to: a variable has the value that the last one gives it, and is set and removed in all
     /// (request-event.md W01).
-    pub fn of_chain(request: Request<'a>) -> Variables<'a> {
-        Variables { first: request, last: request.last() }
+    pub fn of_chain(request: Request<'a>) -> RequestVariables<'a> {
+        RequestVariables { first: request, last: request.last() }
     }
 
     fn requests(&self) -> impl Iterator<Item = Request<'a>> + use<'a> {
@@ -30,7 +30,7 @@ impl<'a> Variables<'a> {
 }
 
 /// Names and literal values come from the configuration, which outlives requests.
-impl Environment for Variables<'_> {
+impl Environment for RequestVariables<'_> {
     fn get(&self, name: &CStr) -> Option<&[u8]> {
         let of_last = self.last.variable(name);
         if of_last.is_some() || self.first.as_ptr() == self.last.as_ptr() { of_last } else { self.first.variable(name) }

@@ -66,7 +66,7 @@ pub fn not_supported() -> String {
 #[must_use]
 pub fn service_not_set(value: &str, socket: bool, result: Option<i32>, unique_id: &str) -> String {
     let socket = if socket { "yes" } else { "no" };
-    format!("mod_qos(038): DSCP, failed to set the type of service, QS_Set_DSCP={value}, socket={socket}, rc={}, id={unique_id}", result.unwrap_or(-2))
+    format!("mod_qos(038): DSCP, failed to set socket options, QS_Set_DSCP={value}, socket={socket}, rc={}, id={unique_id}", result.unwrap_or(-2))
 }
 
 /// Longest time, seconds: httpd counts microseconds.
