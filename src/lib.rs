@@ -84,6 +84,7 @@ unsafe extern "C" fn register_hooks(_pool: *mut ffi::apr_pool_t) {
         ffi::ap_hook_protocol_switch(Some(hooks::process_connection::protocol_switch), none, before_http2, ffi::APR_HOOK_REALLY_FIRST);
         ffi::ap_hook_pre_close_connection(Some(hooks::pre_connection::pre_close_connection), none, none, first);
 
+        ffi::ap_hook_pre_read_request(Some(hooks::tuning::pre_read_request), none, none, middle);
         ffi::ap_hook_post_read_request(Some(hooks::post_read_request::before_setenvif), after_remoteip, before_setenvif, middle);
         ffi::ap_hook_post_read_request(Some(hooks::post_read_request::after_setenvif), after_setenvif, none, middle);
         ffi::ap_hook_header_parser(Some(hooks::header_parser::first), none, before_setenvif, first);

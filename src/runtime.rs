@@ -147,6 +147,21 @@ pub mod feature {
     /// Rules about requests of locations and events.
     pub const RULES: u32 = 8192;
 
+    /// `QS_SetEnvIf`.
+    pub const SET_ENV_IF: u32 = 1 << 19;
+    /// Rules about the headers and variables of responses.
+    pub const RESPONSE_RULES: u32 = 1 << 14;
+    /// `QS_UnsetReqHeader`.
+    pub const UNSET_HEADERS: u32 = 1 << 15;
+    /// `QS_SetReqHeader ... late`.
+    pub const LATE_HEADERS: u32 = 1 << 16;
+    /// Variables about keep-alive may be set.
+    pub const KEEP_ALIVE: u32 = 1 << 17;
+    /// `QS_Set_DSCP` may be set.
+    pub const SERVICE: u32 = 1 << 18;
+    /// All that have something to do when a response begins.
+    pub const RESPONSES: u32 = CLOSE_LIMIT | RATE_OFF_EVENTS | STATUS_EVENTS | RESPONSE_RULES | KEEP_ALIVE | SERVICE;
+
     static FEATURES: AtomicU32 = AtomicU32::new(0);
 
     /// Found in the configuration (also of a location in .htaccess-like sections, hence at any time).
@@ -299,6 +314,8 @@ pub struct ConnectionRecord {
     pub announced: AtomicU8,
     /// Refused: closed without a byte.
     pub refused: AtomicBool,
+    /// How long it waits for its next request, seconds; 0: as its server says.
+    pub keep_alive: AtomicU32,
     /// `QS_ConnectionId`, NUL-terminated, and whether it was written (0 no, 1 in progress, 2 yes).
     pub connection_id: std::cell::UnsafeCell<[u8; 64]>,
     /// See above.

@@ -35,10 +35,20 @@ enum Kind {
     ClientHeader,
     Status,
     Assignment,
+    /// What two or three arguments mean together: special cases try it.
+    Together,
+    /// A name, of this.
+    Name(&'static str),
+    /// A variable that is set or removed.
+    Set,
+    Operator,
+    /// A word that may stand there, and nothing else.
+    Only(&'static str),
 }
 
 use Kind::{
-    Address, Assignment, ClientHeader, Countries, Event, File, Flag, Header, Method, Number, Path, Pattern, Percent, Program, Share, Status, Variable, Word,
+    Address, Assignment, ClientHeader, Countries, Event, File, Flag, Header, Method, Name, Number, Only, Operator, Path, Pattern, Percent, Program, Set, Share,
+    Status, Together, Variable, Word,
 };
 
 const INT_MAX: u64 = i32::MAX as u64;
@@ -113,6 +123,18 @@ const TABLE: &[Row] = &[
     Row { name: "QS_ClientIPv6Prefix", good: &["1", "64", "128"], kinds: &[Number("bits", 1, 128)] },
     Row { name: "QS_SetEnvIfStatus", good: &["404 QS_Block", "100 x", "999 X=y=z"], kinds: &[Status, Assignment] },
     Row { name: "QS_SetEnvStatus", good: &["404 QS_Block=2"], kinds: &[Status, Assignment] },
+    Row { name: "QS_SetEnvIf", good: &["A=^(x|y)$ B=$1", "!A B C=1", "A !B !C", "A=x !B", "A=x !B=ignored"], kinds: &[Together, Together, Together] },
+    Row { name: "QS_SetEnvIfQuery", good: &["^a=([^&]*) AB", "x A=1", "x !A", "x A=$1$2"], kinds: &[Pattern, Set] },
+    Row { name: "QS_SetEnv", good: &["A b", "A ${B}-${C}"], kinds: &[Name("variable"), Together] },
+    Row { name: "QS_SetEnvIfCmp", good: &["A eq B C", "A NE B !C", "A gt B C=1", "A lt B C="], kinds: &[Name("variable"), Operator, Name("variable"), Set] },
+    Row { name: "QS_SetEnvIfResBody", good: &["text A", "text !A"], kinds: &[Together, Set] },
+    Row { name: "QS_SetEnvResBody", good: &["text A"], kinds: &[Together, Set] },
+    Row { name: "QS_SetEnvRes", good: &["A ^(x)$ B", "A x B=$0", "A x !B"], kinds: &[Name("variable"), Pattern, Set] },
+    Row { name: "QS_SetReqHeader", good: &["X-A A", "!X-A A LATE", "X-A A late"], kinds: &[Name("header"), Name("variable"), Only("late")] },
+    Row { name: "QS_UnsetReqHeader", good: &["X-A"], kinds: &[Name("header")] },
+    Row { name: "QS_UnsetResHeader", good: &["X-A"], kinds: &[Name("header")] },
+    Row { name: "QS_SetEnvResHeader", good: &["X-A", "X-A Drop"], kinds: &[Name("header"), Only("drop")] },
+    Row { name: "QS_SetEnvResHeaderMatch", good: &["X-A ^x"], kinds: &[Name("header"), Pattern] },
     Row { name: "QS_ConsoleMethods", good: &["GET", "post", "GET POST"], kinds: &[Method, Method] },
 ];
 
@@ -166,6 +188,11 @@ fn bad_values(kind: Kind) -> Vec<(String, String)> {
             "expected a status from 100 to 999, QS_SrvMinDataRate, QS_SrvMaxConnPerIP, NullConnection or BrokenConnection",
         ),
         Assignment => same(&["=", "=x"], "is not a variable; expected variable or variable=value"),
+        Together => Vec::new(),
+        Name(what) => same(&["a=b"], &format!("is not the name of a {what}; expected a name without '='")),
+        Set => same(&["=x", "!="], "is not the name of a variable; expected a name without '='"),
+        Operator => same(&["==", "ge", "e"], "is no operator; expected eq, ne, gt or lt"),
+        Only(word) => same(&["yes", "x"], &format!("is not known here; expected {word}")),
         Method => same(&["PUT", "GET,POST", "-"], "is not a method of the console; expected GET, POST or both"),
     }
 }
@@ -194,6 +221,10 @@ fn cases(row: &Row) -> Vec<Case> {
     assert_eq!(full.len(), row.kinds.len(), "{name}: a right form with all arguments");
     let needed = directive.arguments.iter().filter(|argument| !argument.optional).count();
     let mut all = Vec::new();
+    let case = |line: &str, words: &[&str]| match directive.scope {
+        Scope::Location => case(&format!("<Location />\n{line}\n</Location>"), words),
+        _ => case(line, words),
+    };
 
     for (place, kind) in row.kinds.iter().enumerate() {
         for (value, words) in bad_values(*kind) {
@@ -225,7 +256,9 @@ fn cases(row: &Row) -> Vec<Case> {
     }
 
     let right = format!("{name} {}", quoted(&full));
-    if directive.scope != Scope::ServerAndLocation {
+    if directive.scope == Scope::Location {
+        all.push(self::case(&right, &[&format!("{name} not allowed")]));
+    } else if directive.scope != Scope::ServerAndLocation {
         for section in ["Location /", "Directory @DOCS@", "Files small.txt"] {
             let end = section.split(' ').next().unwrap();
             all.push(case(&format!("<{section}>\n{right}\n</{end}>"), &[&format!("{name} not allowed")]));
@@ -269,6 +302,19 @@ fn special_cases() -> Vec<Case> {
         case(
             "<Location />\nQS_SetEnvIfStatus QS_SrvMaxConnPerIP QS_Block\n</Location>",
             &["QS_SetEnvIfStatus: 'QS_SrvMaxConnPerIP' is not allowed in a virtual host or location"],
+        ),
+        case("QS_SetEnvIf A B C", &["QS_SetEnvIf: 'C' has no value; expected variable=value or !variable"]),
+        case("QS_SetEnvIf A B !", &["QS_SetEnvIf: '!' is not the name of a variable"]),
+        case("QS_SetEnvIf A=x B C=1", &["QS_SetEnvIf: 'A=x' is not the name of a variable"]),
+        case("QS_SetEnvIf A B=1", &["QS_SetEnvIf: 'A' has no pattern; expected variable=pattern with two arguments"]),
+        case("QS_SetEnvIf =x B=1", &["QS_SetEnvIf: '=x' is not the name of a variable"]),
+        case("QS_SetEnvIf A=x B", &["QS_SetEnvIf: 'B' has no value"]),
+        case("QS_SetEnvIf A=( B=1", &["QS_SetEnvIf: '(' is not a regular expression (at character 1: missing closing parenthesis)"]),
+        case("<Location />\nQS_SetEnvIf A=x B\n</Location>", &["QS_SetEnvIf: 'B' has no value"]),
+        case("QS_SetEnvIfQuery x A", &["QS_SetEnvIfQuery: 'A' is too short; expected variable or variable=value, at least two characters"]),
+        case(
+            "<Location />\nQS_SetEnvIfResBody one A\nQS_SetEnvResBody two B\n</Location>",
+            &["QS_SetEnvResBody: 'two' is the second text of this section; expected one per section"],
         ),
         case("QS_SrvSampleRate 5 6", &["QS_SrvSampleRate: '6' is too large; expected a number of seconds from 0 to 5"]),
         case("<VirtualHost *:1>\nQS_SrvMaxConn 5x\n</VirtualHost>", &["QS_SrvMaxConn: '5x' is not a number"]),
@@ -322,9 +368,10 @@ fn each_right_form_is_accepted_wherever_the_directive_may_stand() {
         let line = |row: &Row| row.good.get(round).map(|good| format!("{} {good}\n", row.name)).unwrap_or_default();
         let allowed = |row: &Row, scopes: &[Scope]| directives().any(|d| d.name() == row.name && scopes.contains(&d.scope));
         let lines = |scopes: &[Scope], without: &str| TABLE.iter().filter(|row| row.name != without && allowed(row, scopes)).map(line).collect::<String>();
-        let (server, location) = (lines(&[Scope::Server, Scope::ServerAndLocation], ""), lines(&[Scope::ServerAndLocation], ""));
-        // Only one of the two directives of the data rate can be used.
-        for without in ["QS_SrvRequestRate", "QS_SrvMinDataRate"] {
+        let server = lines(&[Scope::Server, Scope::ServerAndLocation], "");
+        // Only one of the two directives of the data rate can be used, and one of the two names of the text in a body.
+        for (without, name) in [("QS_SrvRequestRate", "QS_SetEnvResBody"), ("QS_SrvMinDataRate", "QS_SetEnvIfResBody")] {
+            let location = lines(&[Scope::ServerAndLocation, Scope::Location], name);
             let main = lines(&[Scope::Global, Scope::Server, Scope::ServerAndLocation], without);
             let inner = format!("<Location />\n{location}</Location>\n<Directory @DOCS@>\n{location}</Directory>\n");
             let config = format!("{main}{inner}<VirtualHost *:1>\n{server}{inner}</VirtualHost>\n");

@@ -248,6 +248,10 @@ fn note_features(target: &Target<'_>) {
                 (server.max_connections.is_some(), feature::MAX_CONNECTIONS),
                 (!server.rules.table.is_empty() || !server.rules.counts.is_empty(), feature::RULES),
                 (server.close_limit.is_some(), feature::CLOSE_LIMIT),
+                (!server.variables.set_env_if.is_empty(), feature::SET_ENV_IF),
+                (!server.variables.response.is_empty() || server.headers.look_at_responses(), feature::RESPONSE_RULES),
+                (!server.headers.unset_request.is_empty(), feature::UNSET_HEADERS),
+                (!server.headers.late.is_empty(), feature::LATE_HEADERS),
             ] {
                 if used {
                     feature::add(feature);
@@ -269,6 +273,10 @@ fn note_features(target: &Target<'_>) {
                 (server.rules.table.iter().any(|rule| rule.per_second.is_some()), Step::RequestDelay),
                 (server.rules.table.iter().any(|rule| rule.kbytes.is_some()), Step::Bandwidth),
                 (!server.rules.counts.is_empty(), Step::EventLimitCount),
+                (!server.variables.query.is_empty(), Step::SetEnvIfQuery),
+                (!server.variables.set_env_if.is_empty(), Step::SetEnvIf),
+                (!server.variables.set_env.is_empty(), Step::SetEnv),
+                (!server.headers.early.is_empty(), Step::SetReqHeader),
             ] {
                 if used {
                     steps::add(&[step]);
@@ -281,6 +289,19 @@ fn note_features(target: &Target<'_>) {
             }
             if !location.status_events.is_empty() {
                 feature::add(feature::STATUS_EVENTS);
+            }
+            if !location.variables.set_env_if.is_empty() {
+                feature::add(feature::SET_ENV_IF);
+            }
+            for (used, step) in [
+                (location.variables.search.is_some(), Step::SearchBody),
+                (!location.variables.query.is_empty(), Step::SetEnvIfQuery),
+                (!location.variables.set_env_if.is_empty(), Step::SetEnvIf),
+                (!location.variables.compare.is_empty(), Step::SetEnvIfCmp),
+            ] {
+                if used {
+                    steps::add(&[step]);
+                }
             }
         }
     }

@@ -3,13 +3,17 @@
 mod body_limit;
 mod broken;
 mod input;
+mod keep_alive;
 mod response;
+mod search;
 mod stream;
 
 pub use body_limit::count_body;
 pub use broken::watch_output;
 pub use input::watch_input;
+pub use keep_alive::keep_alive;
 pub use response::{add_error_filter, add_response_filter};
+pub use search::search_body;
 pub use stream::add_stream_filter;
 
 use crate::httpd::connection::Connection;
@@ -62,6 +66,8 @@ static BODY_REFUSED: Registered = Registered::new();
 static RESPONSE: Registered = Registered::new();
 static ERROR_RESPONSE: Registered = Registered::new();
 static BROKEN: Registered = Registered::new();
+static KEEP_ALIVE: Registered = Registered::new();
+static SEARCH: Registered = Registered::new();
 
 /// Registers all filters; called while httpd loads the module.
 pub fn register() {
@@ -74,6 +80,9 @@ pub fn register() {
         BODY_REFUSED.output(c"qos-out-filter-body-limit", Some(body_limit::output), ffi::AP_FTYPE_RESOURCE);
         RESPONSE.output(c"qos-out-filter", Some(response::filter), ffi::AP_FTYPE_RESOURCE + 1);
         ERROR_RESPONSE.output(c"qos-out-err-filter", Some(response::error_filter), ffi::AP_FTYPE_RESOURCE + 1);
+        SEARCH.output(c"qos-out-filter-body", Some(search::filter), ffi::AP_FTYPE_RESOURCE + 1);
+        // Behind all filters of the content, before the one that makes the head.
+        KEEP_ALIVE.output(c"qos-out-filter-keepalive", Some(keep_alive::filter), ffi::AP_FTYPE_PROTOCOL - 1);
         BROKEN.output(c"qos-out-filter-brokencon", Some(broken::filter), ffi::AP_FTYPE_PROTOCOL + 3);
     }
 }

@@ -4,6 +4,7 @@ use super::{ERROR_RESPONSE, RESPONSE};
 use crate::config::location;
 use crate::hooks::fixups::switch_rate_off;
 use crate::hooks::post_read_request::server_record;
+use crate::hooks::{set_variables, tuning};
 use crate::httpd::ffi;
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
@@ -31,16 +32,19 @@ pub unsafe extern "C" fn error_filter(filter: *mut ffi::ap_filter_t, bb: *mut ff
 
 fn run(filter: *mut ffi::ap_filter_t, bb: *mut ffi::apr_bucket_brigade, is_error: bool) -> ffi::apr_status_t {
     guard("qos-out-filter", ffi::APR_EGENERAL as ffi::apr_status_t, || {
-        // SAFETY: httpd calls the filter with itself and its brigade; removing leaves `next` valid.
-        let (next, request) = unsafe { ((*filter).next, Request::new((*filter).r)) };
-        if let Some(request) = request {
+        // SAFETY: httpd calls the filter with itself and its brigade.
+        if let Some(request) = unsafe { Request::new((*filter).r) } {
             set_if_status(request);
+            set_variables::by_response(request);
             if !is_error {
-                switch_rate_off(request);
+                set_variables::unset_response_headers(request);
             }
+            tuning::at_response(request);
+            switch_rate_off(request);
         }
-        // SAFETY: as above.
+        // SAFETY: as above; the next filter is asked for now, as one may have been added behind this one. Removing leaves it valid.
         unsafe {
+            let next = (*filter).next;
             ffi::ap_remove_output_filter(filter);
             ffi::ap_pass_brigade(next, bb)
         }

@@ -2,6 +2,7 @@
 
 use super::header_parser::log_env;
 use super::post_read_request::server_record;
+use super::set_variables;
 use crate::config::location;
 use crate::httpd::ffi;
 use crate::httpd::guard::guard;
@@ -12,7 +13,7 @@ use std::ffi::c_int;
 
 /// The hook.
 pub unsafe extern "C" fn fixups(r: *mut ffi::request_rec) -> c_int {
-    if !feature::any(feature::LOG_ENV | feature::RATE_OFF_EVENTS) {
+    if !feature::any(feature::LOG_ENV | feature::RATE_OFF_EVENTS | feature::LATE_HEADERS) {
         return ffi::DECLINED;
     }
     guard("fixups", ffi::DECLINED, || {
@@ -20,6 +21,7 @@ pub unsafe extern "C" fn fixups(r: *mut ffi::request_rec) -> c_int {
         if let Some(request) = unsafe { Request::new(r) } {
             log_env(request, ">FX_1");
             switch_rate_off(request);
+            set_variables::late_request_headers(request);
         }
         ffi::DECLINED
     })

@@ -2,6 +2,7 @@
 
 use super::RequestState;
 use super::post_read_request::server_record;
+use super::{set_variables, tuning};
 use crate::config::location;
 use crate::filters;
 use crate::httpd::connection::Connection;
@@ -12,15 +13,18 @@ use crate::runtime::{ConnectionRecord, feature, runtime};
 
 /// Regular responses.
 pub unsafe extern "C" fn insert_filter(r: *mut ffi::request_rec) {
-    if !feature::any(feature::CLOSE_LIMIT | feature::RATE_OFF_EVENTS | feature::STATUS_EVENTS | feature::BROKEN) {
+    if !feature::any(feature::RESPONSES | feature::BROKEN) {
         return;
     }
     guard("insert_filter", (), || {
         // SAFETY: httpd passes the request.
         let Some(request) = (unsafe { Request::new(r) }) else { return };
         close_when_crowded(request);
-        if switches_rate_off(request) || has_status_events(request) {
+        if switches_rate_off(request) || has_status_events(request) || set_variables::look_at_response(request) {
             filters::add_response_filter(request);
+        } else {
+            // Nothing that this module does sets them later.
+            tuning::at_response(request);
         }
         // Stays in its place over internal redirects.
         if feature::any(feature::BROKEN) && request.is_initial() {
@@ -31,17 +35,17 @@ pub unsafe extern "C" fn insert_filter(r: *mut ffi::request_rec) {
 
 /// Responses that httpd makes itself for errors.
 pub unsafe extern "C" fn insert_error_filter(r: *mut ffi::request_rec) {
-    if !feature::any(feature::CLOSE_LIMIT | feature::RATE_OFF_EVENTS | feature::STATUS_EVENTS) {
+    if !feature::any(feature::RESPONSES) {
         return;
     }
     guard("insert_error_filter", (), || {
         // SAFETY: httpd passes the request.
         let Some(request) = (unsafe { Request::new(r) }) else { return };
         close_when_crowded(request);
-        if switches_rate_off(request) {
-            filters::add_response_filter(request);
-        } else if has_status_events(request) {
+        if switches_rate_off(request) || has_status_events(request) || set_variables::look_at_response(request) {
             filters::add_error_filter(request);
+        } else {
+            tuning::at_response(request);
         }
     });
 }

@@ -5,7 +5,7 @@ use super::client_rules;
 use super::header_parser::log_env;
 use super::limits;
 use super::pacing;
-use super::turns;
+use super::{set_variables, tuning, turns};
 use crate::clients;
 use crate::httpd::ffi;
 use crate::httpd::request::Request;
@@ -39,7 +39,6 @@ impl<'a> Asked<'a> {
     }
 
     /// Variables were set or removed: they are looked up again.
-    #[allow(dead_code, reason = "no step sets variables yet")]
     pub fn variables_changed(&mut self) {
         self.variables = None;
     }
@@ -64,15 +63,16 @@ fn run(asked: &mut Asked<'_>, step: Step) -> Option<c_int> {
         Step::ClientStore => return client_rules::store(asked),
         Step::ClientSerialize => return turns::of_client(asked),
         Step::SrvSerialize => return turns::of_server(asked),
-        Step::SearchBody
-        | Step::WatchConnection
-        | Step::KeepAlive
-        | Step::SetEnvIfQuery
-        | Step::SetEnvIf
-        | Step::SetEnv
-        | Step::SetReqHeader
-        | Step::Timeout
-        | Step::SetEnvIfCmp => (),
+        Step::SearchBody => set_variables::search_body(asked),
+        Step::KeepAlive => tuning::keep_alive(asked.request, asked.state),
+        Step::SetEnvIfQuery => set_variables::by_query(asked),
+        Step::SetEnvIf => set_variables::by_variables(asked),
+        Step::SetEnv => set_variables::expand(asked),
+        Step::SetReqHeader => set_variables::request_headers(asked.request),
+        Step::Timeout => tuning::timeout(asked.request),
+        Step::SetEnvIfCmp => set_variables::compare(asked),
+        // The filter is added with those of the response, also where no request is judged.
+        Step::WatchConnection => (),
         Step::EventLimitCount => return limits::event_counts(asked),
         Step::EventRequestLimit => return limits::event_requests(asked),
         Step::EventRates => limits::event_rates(asked),

@@ -5,6 +5,7 @@ use super::client_log;
 use super::header_parser::log_env;
 use super::limits;
 use super::post_read_request::server_record;
+use super::set_variables;
 use crate::httpd::connection::Connection;
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
@@ -25,6 +26,12 @@ pub unsafe extern "C" fn log_transaction(r: *mut ffi::request_rec) -> c_int {
         let Some(record) = ConnectionRecord::of(connection) else { return ffi::DECLINED };
         log_env(request, "<LG_1");
         let mut state = RequestState::of(request);
+        if set_variables::at_end(request) {
+            // There may be more to count.
+            if let Some(state) = state.as_deref_mut() {
+                state.settled = None;
+            }
+        }
         let mut letters = state.as_deref().map_or(Letters::NONE, |state| state.letters);
         if feature::any(feature::CLIENTS) {
             if let Some(runtime) = runtime() {
@@ -129,7 +136,10 @@ fn pipe_line(request: Request<'_>) {
 fn ended(request: Request<'_>, connection: Connection<'_>, record: &ConnectionRecord) {
     let kept_alive = connection.is_stream() || connection.is_kept_alive();
     if let Some(local) = record.local {
-        let timeout = u32::try_from(request.keep_alive_ms()).unwrap_or(u32::MAX);
+        let timeout = match record.keep_alive.load(Ordering::Relaxed) {
+            0 => u32::try_from(request.keep_alive_ms()).unwrap_or(u32::MAX),
+            seconds => seconds.saturating_mul(1000),
+        };
         if local.keep_alive_ms.load(Ordering::Relaxed) != timeout {
             local.keep_alive_ms.store(timeout, Ordering::Relaxed);
         }

@@ -19,6 +19,8 @@ pub mod post_read_request;
 pub mod pre_connection;
 pub mod process_connection;
 mod request_state;
+pub mod set_variables;
+pub mod tuning;
 pub mod turns;
 
 pub use request_state::RequestState;

@@ -72,6 +72,7 @@ pub unsafe extern "C" fn post_config(
             return START_FAILED;
         }
         automatic_pages(main, pool);
+        super::tuning::look_for_variables();
         let runtime = Box::into_raw(Box::new(Runtime {
             parent: std::process::id(),
             region,

@@ -2,7 +2,7 @@
 
 use super::deny::note_error;
 use super::request_state::{RequestState, connection_id};
-use super::{connecting, header_parser, identity, limits, pre_connection};
+use super::{connecting, header_parser, identity, limits, pre_connection, set_variables};
 use crate::clients;
 use crate::config::ServerRecord;
 use crate::httpd::connection::{self, Connection};
@@ -21,6 +21,7 @@ pub unsafe extern "C" fn before_setenvif(r: *mut ffi::request_rec) -> c_int {
     guard("post_read_request", ffi::DECLINED, || {
         // SAFETY: httpd passes the request and, in it, its connection.
         let Some(request) = (unsafe { Request::new(r) }) else { return ffi::DECLINED };
+        set_variables::unset_request_headers(request);
         // SAFETY: as above.
         let Some(connection) = (unsafe { Connection::new(request.connection()) }) else { return ffi::DECLINED };
         let Some(record) = ConnectionRecord::of(connection) else { return ffi::DECLINED };
@@ -43,7 +44,7 @@ pub unsafe extern "C" fn before_setenvif(r: *mut ffi::request_rec) -> c_int {
         if let Some(outer) = request.outer() {
             request.take_variable(c"QS_ErrorNotes", outer);
             request.take_variable(c"QS_Country", outer);
-            if feature::any(feature::CLIENTS | feature::SERIALIZE | feature::STATUS_EVENTS | feature::RULES) {
+            if feature::any(feature::CLIENTS | feature::SERIALIZE | feature::STATUS_EVENTS | feature::RULES | feature::SET_ENV_IF | feature::KEEP_ALIVE) {
                 inherit(request, outer);
             }
         }
@@ -87,7 +88,7 @@ pub unsafe extern "C" fn after_setenvif(r: *mut ffi::request_rec) -> c_int {
 }
 
 /// Variables that a request shares with the one it was redirected from, or that it is part of (request-event.md section 2.10).
-pub const SHARED_VARIABLES: [&CStr; 14] = [
+pub const SHARED_VARIABLES: [&CStr; 15] = [
     c"QS_Serialize",
     c"QS_SrvSerialize",
     c"QS_Block",
@@ -101,6 +102,7 @@ pub const SHARED_VARIABLES: [&CStr; 14] = [
     c"QS_VipRequest",
     c"QS_KeepAliveTimeout",
     c"QS_MaxKeepAliveRequests",
+    c"QS_KeepAliveEnd",
     c"QS_RuleId",
 ];
 

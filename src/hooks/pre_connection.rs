@@ -65,6 +65,7 @@ fn admit(connection: Connection<'_>, fd: Option<i32>, runtime: &'static Runtime)
         vip: AtomicBool::new(excluded),
         announced: AtomicU8::new(if awaited { announced::AWAITED } else { announced::NO }),
         refused: AtomicBool::new(false),
+        keep_alive: AtomicU32::new(0),
         connection_id: std::cell::UnsafeCell::new([0; 64]),
         connection_id_state: AtomicU8::new(0),
     });

@@ -6,6 +6,7 @@ use crate::httpd::{decimal, ffi};
 use crate::runtime::{ConnectionRecord, Runtime, child, process_id};
 use qos_core::letters::Letters;
 use qos_core::rules::Located;
+use qos_core::variables::tuning::KeepAlive;
 use qos_shm::{Child, CountKey, REQUEST_HOLDINGS, RequestId};
 use std::ffi::c_void;
 
@@ -25,6 +26,10 @@ pub struct RequestState {
     pub client: Option<RequestClient>,
     /// Variables as rules left them, where nothing but a further one can change what is counted at the end.
     pub settled: Option<[usize; 4]>,
+    /// What variables said of keep-alive when the request came.
+    pub keep_alive: KeepAlive,
+    /// Their time to wait cannot be had, which was said.
+    pub keep_alive_refused: bool,
     /// Its counts and places in queues.
     pub slot: Option<RequestId>,
     /// What rules of locations and events know of it; made when they apply, dropped with the pool.
@@ -159,6 +164,8 @@ impl RequestState {
             body_too_large: false,
             client: None,
             settled: None,
+            keep_alive: KeepAlive::default(),
+            keep_alive_refused: false,
             slot: None,
             rules: std::ptr::null_mut(),
             released_with_pool: false,

@@ -54,3 +54,75 @@ pub unsafe fn take_is_empty(brigade: *mut ffi::apr_bucket_brigade) -> bool {
         empty
     }
 }
+
+/// The bytes of a bucket.
+pub enum Bytes<'a> {
+    /// In memory.
+    There(&'a [u8]),
+    /// In a file.
+    File {
+        /// Its descriptor.
+        fd: i32,
+        /// Where they begin.
+        start: i64,
+        /// How many there are.
+        length: usize,
+    },
+    /// They have not come yet.
+    NotYet,
+    /// They cannot be read.
+    Failed(ffi::apr_status_t),
+}
+
+/// The first bucket of a brigade.
+///
+/// # Safety
+/// `brigade` is a live brigade.
+pub unsafe fn first(brigade: *mut ffi::apr_bucket_brigade) -> Option<*mut ffi::apr_bucket> {
+    // SAFETY: the caller's promise.
+    let bucket = unsafe { ffi::qos_shim_first_bucket(brigade) };
+    (!bucket.is_null()).then_some(bucket)
+}
+
+/// The bucket behind one.
+///
+/// # Safety
+/// `bucket` is one of the brigade.
+pub unsafe fn next(brigade: *mut ffi::apr_bucket_brigade, bucket: *mut ffi::apr_bucket) -> Option<*mut ffi::apr_bucket> {
+    // SAFETY: the caller's promise.
+    let bucket = unsafe { ffi::qos_shim_next_bucket(brigade, bucket) };
+    (!bucket.is_null()).then_some(bucket)
+}
+
+/// Whether a bucket holds data and is no mark.
+///
+/// # Safety
+/// `bucket` is a live bucket.
+pub unsafe fn has_data(bucket: *mut ffi::apr_bucket) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { ffi::qos_shim_bucket_has_data(bucket) != 0 }
+}
+
+/// The bytes of a bucket. One with more than `most` of a file is split; one of another kind that is long may be. `wait`: for bytes that have not
+/// come yet.
+///
+/// # Safety
+/// `bucket` is a live bucket in a brigade; the bytes live until it is removed.
+pub unsafe fn bytes_of<'a>(bucket: *mut ffi::apr_bucket, most: usize, wait: bool) -> Bytes<'a> {
+    let (mut start, mut length, mut data) = (0, 0, std::ptr::null());
+    // SAFETY: the caller's promise; the shim writes into the places above.
+    unsafe {
+        let fd = ffi::qos_shim_bucket_file(bucket, &raw mut start, &raw mut length);
+        if fd >= 0 {
+            // A file is split as long as it is longer; where that is not possible it is read whole.
+            let length = if length > most && ffi::qos_shim_bucket_split(bucket, most as _) == 0 { most } else { length };
+            return Bytes::File { fd, start, length };
+        }
+        match ffi::qos_shim_bucket_read(bucket, &raw mut data, &raw mut length, c_int::from(wait)) {
+            0 if length == 0 || data.is_null() => Bytes::There(&[]),
+            0 => Bytes::There(std::slice::from_raw_parts(data.cast(), length)),
+            status if !wait && ffi::qos_shim_again(status) != 0 => Bytes::NotYet,
+            status => Bytes::Failed(status),
+        }
+    }
+}

@@ -65,6 +65,23 @@ impl<'a> Connection<'a> {
         unsafe { address(self.get().client_addr) }
     }
 
+    /// How long reading and writing may take until httpd sets it again: at the next request.
+    pub fn set_timeout(self, seconds: u32) {
+        // SAFETY: the socket of a connection that this thread serves; null is none.
+        unsafe {
+            let socket = ffi::ap_get_conn_socket(self.as_ptr());
+            if !socket.is_null() {
+                ffi::apr_socket_timeout_set(socket, i64::from(seconds) * 1_000_000);
+            }
+        }
+    }
+
+    /// The descriptor of its socket.
+    pub fn descriptor(self) -> Option<i32> {
+        // SAFETY: the socket of a connection that this thread serves; null is none.
+        unsafe { super::socket::descriptor(ffi::ap_get_conn_socket(self.as_ptr()).cast()) }
+    }
+
     /// The id that httpd gave the connection.
     pub fn id(self) -> i64 {
         self.get().id

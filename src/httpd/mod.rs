@@ -5,8 +5,12 @@
 pub mod brigade;
 pub mod clock;
 pub mod connection;
+pub mod environment;
 pub mod ffi;
+pub mod file;
 pub mod guard;
+pub mod headers;
+pub mod keep_alive;
 pub mod log;
 pub mod pool;
 pub mod request;

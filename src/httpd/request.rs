@@ -1,5 +1,6 @@
 //! A request.
 
+use super::headers::HeaderTable;
 use super::pool::Pool;
 use super::{bytes, ffi};
 use std::ffi::{CStr, c_char, c_void};
@@ -119,6 +120,35 @@ impl<'a> Request<'a> {
     pub fn query(self) -> &'a [u8] {
         // SAFETY: a string of the request.
         unsafe { bytes(self.get().args) }.unwrap_or_default()
+    }
+
+    /// What stands behind the `?`, if there is one.
+    pub fn query_if_any(self) -> Option<&'a [u8]> {
+        // SAFETY: a string of the request.
+        unsafe { bytes(self.get().args) }
+    }
+
+    /// Whether this is part of another request's response.
+    pub fn is_sub_request(self) -> bool {
+        !self.get().main.is_null()
+    }
+
+    /// The headers of the request.
+    pub fn headers_in(self) -> HeaderTable<'a> {
+        // SAFETY: a table that belongs to the request and its thread.
+        unsafe { HeaderTable::new(self.get().headers_in, self.pool(), None) }
+    }
+
+    /// The headers of the response: those of a good one, and those that go with any.
+    pub fn headers_out(self) -> [HeaderTable<'a>; 2] {
+        // SAFETY: as above.
+        unsafe { [HeaderTable::new(self.get().headers_out, self.pool(), self.content_type()), HeaderTable::new(self.get().err_headers_out, self.pool(), None)] }
+    }
+
+    /// Removes a variable.
+    pub fn unset_variable(self, name: &CStr) {
+        // SAFETY: a table of the request and a C string.
+        unsafe { ffi::apr_table_unset(self.get().subprocess_env, name.as_ptr()) };
     }
 
     /// Whether the response has a head only.

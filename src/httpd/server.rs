@@ -62,6 +62,49 @@ pub fn has_module(name: &CStr) -> bool {
     !unsafe { ffi::ap_find_linked_module(name.as_ptr()) }.is_null()
 }
 
+/// Which of the texts occur in the arguments of any directive, in any case.
+pub fn mentioned<const N: usize>(texts: [&str; N]) -> [bool; N] {
+    fn search<const N: usize>(mut node: *const ffi::ap_directive_t, texts: &[&str; N], found: &mut [bool; N]) {
+        while !node.is_null() {
+            // SAFETY: nodes of the tree that httpd keeps while it runs the configuration.
+            unsafe {
+                let arguments = bytes((*node).args).unwrap_or_default();
+                for (text, found) in texts.iter().zip(found.iter_mut()) {
+                    *found |= arguments.windows(text.len()).any(|part| part.eq_ignore_ascii_case(text.as_bytes()));
+                }
+                search((*node).first_child, texts, found);
+                node = (*node).next;
+            }
+        }
+    }
+    let mut found = [false; N];
+    // SAFETY: the tree is complete when post_config runs.
+    search(unsafe { ffi::ap_conftree }, &texts, &mut found);
+    found
+}
+
+/// Whether a directive stands anywhere with another value than `word`.
+pub fn differs(name: &str, word: &str) -> bool {
+    fn search(mut node: *const ffi::ap_directive_t, name: &str, word: &str) -> bool {
+        while !node.is_null() {
+            // SAFETY: nodes of the tree that httpd keeps while it runs the configuration.
+            unsafe {
+                let is_it = bytes((*node).directive).is_some_and(|directive| directive.eq_ignore_ascii_case(name.as_bytes()));
+                if is_it && !bytes((*node).args).unwrap_or_default().trim_ascii().eq_ignore_ascii_case(word.as_bytes()) {
+                    return true;
+                }
+                if search((*node).first_child, name, word) {
+                    return true;
+                }
+                node = (*node).next;
+            }
+        }
+        false
+    }
+    // SAFETY: the tree is complete when post_config runs.
+    search(unsafe { ffi::ap_conftree }, name, word)
+}
+
 /// The last value of a directive in the main configuration, for what an MPM does not tell
 /// (`AsyncRequestWorkerFactor`).
 pub fn directive_value(name: &str) -> Option<Vec<u8>> {

@@ -54,6 +54,64 @@ void qos_shim_brigade_error(apr_bucket_brigade *brigade, int status, request_rec
     APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(alloc));
 }
 
+apr_bucket *qos_shim_first_bucket(apr_bucket_brigade *brigade)
+{
+    return APR_BRIGADE_EMPTY(brigade) ? NULL : APR_BRIGADE_FIRST(brigade);
+}
+
+apr_bucket *qos_shim_next_bucket(apr_bucket_brigade *brigade, apr_bucket *bucket)
+{
+    bucket = APR_BUCKET_NEXT(bucket);
+    return bucket == APR_BRIGADE_SENTINEL(brigade) ? NULL : bucket;
+}
+
+int qos_shim_bucket_has_data(const apr_bucket *bucket)
+{
+    return !APR_BUCKET_IS_METADATA(bucket);
+}
+
+int qos_shim_bucket_file(const apr_bucket *bucket, apr_off_t *start, apr_size_t *length)
+{
+    apr_os_file_t fd = -1;
+
+    if (!APR_BUCKET_IS_FILE(bucket) || bucket->length == (apr_size_t)-1
+        || apr_os_file_get(&fd, ((apr_bucket_file *)bucket->data)->fd) != APR_SUCCESS)
+        return -1;
+    *start = bucket->start;
+    *length = bucket->length;
+    return fd;
+}
+
+apr_status_t qos_shim_bucket_read(apr_bucket *bucket, const char **bytes, apr_size_t *length, int block)
+{
+    return apr_bucket_read(bucket, bytes, length, block ? APR_BLOCK_READ : APR_NONBLOCK_READ);
+}
+
+apr_status_t qos_shim_bucket_split(apr_bucket *bucket, apr_size_t length)
+{
+    return apr_bucket_split(bucket, length);
+}
+
+apr_bucket_brigade *qos_shim_split(apr_bucket_brigade *brigade, apr_bucket *bucket)
+{
+    return apr_brigade_split(brigade, bucket);
+}
+
+void qos_shim_append(apr_bucket_brigade *brigade, apr_bucket_brigade *rest)
+{
+    APR_BRIGADE_CONCAT(brigade, rest);
+}
+
+void qos_shim_add_flush(apr_bucket_brigade *brigade)
+{
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_flush_create(brigade->bucket_alloc));
+}
+
+int qos_shim_again(apr_status_t status)
+{
+    return APR_STATUS_IS_EAGAIN(status);
+}
+
 int qos_shim_socket_fd(void *socket)
 {
     apr_os_sock_t fd = -1;

@@ -33,6 +33,26 @@ int qos_shim_brigade_empty(apr_bucket_brigade *brigade);
 /* Replaces the brigade by an error response and the end of the stream. */
 void qos_shim_brigade_error(apr_bucket_brigade *brigade, int status, request_rec *r);
 
+/* Walking a brigade: NULL behind the last bucket. */
+apr_bucket *qos_shim_first_bucket(apr_bucket_brigade *brigade);
+apr_bucket *qos_shim_next_bucket(apr_bucket_brigade *brigade, apr_bucket *bucket);
+/* Whether a bucket holds data (and is no EOS, FLUSH or other mark). */
+int qos_shim_bucket_has_data(const apr_bucket *bucket);
+/* A bucket that is part of a file: its descriptor, where it begins and how long it is; -1 for any other bucket. */
+int qos_shim_bucket_file(const apr_bucket *bucket, apr_off_t *start, apr_size_t *length);
+/* The bytes of a bucket, which may split it; APR_EAGAIN without block while there are none yet. */
+apr_status_t qos_shim_bucket_read(apr_bucket *bucket, const char **bytes, apr_size_t *length, int block);
+/* Splits a bucket. */
+apr_status_t qos_shim_bucket_split(apr_bucket *bucket, apr_size_t length);
+/* Moves what begins with a bucket to a new brigade, and a brigade to the end of another. */
+apr_bucket_brigade *qos_shim_split(apr_bucket_brigade *brigade, apr_bucket *bucket);
+void qos_shim_append(apr_bucket_brigade *brigade, apr_bucket_brigade *rest);
+/* Adds a mark that everything before it is to be sent. */
+void qos_shim_add_flush(apr_bucket_brigade *brigade);
+
+/* Whether a read has nothing yet. */
+int qos_shim_again(apr_status_t status);
+
 /* The descriptor of what pre_connection gets as its second argument, -1 without one. */
 int qos_shim_socket_fd(void *socket);
 /* Raw bytes of an address; the number of them (4, 16) or 0 for another family. */

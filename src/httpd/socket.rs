@@ -102,6 +102,19 @@ pub unsafe fn descriptor(socket: *mut c_void) -> Option<i32> {
     (fd >= 0).then_some(fd)
 }
 
+/// Sets the type of service (DSCP and ECN bits) of what a TCP connection sends. The number that the system call returned.
+pub fn set_service(fd: i32, service: u8) -> i32 {
+    let value = libc::c_int::from(service);
+    // SAFETY: the option is read from an int that lives during the call.
+    let set = |level, option| unsafe { libc::setsockopt(fd, level, option, (&raw const value).cast(), size_of::<libc::c_int>() as libc::socklen_t) };
+    let (mut family, mut length) = (0 as libc::c_int, size_of::<libc::c_int>() as libc::socklen_t);
+    // SAFETY: the kernel writes one int.
+    unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_DOMAIN, (&raw mut family).cast(), &raw mut length) };
+    let of_v4 = set(libc::IPPROTO_IP, libc::IP_TOS);
+    // An IPv6 socket may carry IPv4 as well; what it carries decides which of the two counts.
+    if family == libc::AF_INET6 { set(libc::IPPROTO_IPV6, libc::IPV6_TCLASS) } else { of_v4 }
+}
+
 /// Bytes that the kernel holds for the server because it has not read them yet.
 pub fn unread(fd: i32) -> u64 {
     let mut bytes: libc::c_int = 0;

@@ -20,6 +20,7 @@ mod install;
 pub mod mmdb;
 pub mod namespace;
 pub mod original;
+pub mod packets;
 mod ports;
 pub mod probe;
 mod render;

@@ -2,16 +2,45 @@
 
 use pcre2::bytes::{Regex, RegexBuilder};
 use std::fmt;
+use std::sync::Arc;
 
 /// Backtracking steps after which a match is given up: a millisecond or two.
 const MATCH_LIMIT: u32 = 100_000;
 
-/// A compiled pattern: unanchored, case-sensitive unless the pattern says otherwise.
+/// A compiled pattern: unanchored, case-sensitive unless the pattern says otherwise. A copy shares what was compiled.
 #[derive(Clone)]
-pub struct Pattern {
+pub struct Pattern(Arc<Compiled>);
+
+struct Compiled {
     text: String,
+    options: Options,
     regex: Regex,
 }
+
+/// How a pattern is meant besides what it says itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Case does not count.
+    pub caseless: bool,
+    /// `.` stands for line ends as well.
+    pub dot_all: bool,
+}
+
+/// The groups of a match, `$0` to `$9`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Groups<'s>([&'s [u8]; 10]);
+
+impl<'s> Groups<'s> {
+    /// A group; empty where it is not set or beyond the ninth.
+    #[must_use]
+    pub fn get(&self, number: usize) -> &'s [u8] {
+        self.0.get(number).copied().unwrap_or_default()
+    }
+}
+
+/// A match was given up at the match limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GivenUp;
 
 /// Why a pattern cannot be compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,12 +77,20 @@ impl Pattern {
     /// # Errors
     /// [`PatternError`], with the position where PCRE noticed it.
     pub fn new(text: &[u8]) -> Result<Pattern, PatternError> {
+        Pattern::with(text, Options::default())
+    }
+
+    /// Compiles a pattern with options.
+    ///
+    /// # Errors
+    /// As [`Pattern::new`].
+    pub fn with(text: &[u8], options: Options) -> Result<Pattern, PatternError> {
         let Ok(text) = std::str::from_utf8(text) else {
             return Err(PatternError { offset: None, reason: "it is not UTF-8".to_owned() });
         };
         let limit = format!("(*LIMIT_MATCH={MATCH_LIMIT})");
-        let built = RegexBuilder::new().jit_if_available(true).build(&format!("{limit}{text}"));
-        built.map(|regex| Pattern { text: text.to_owned(), regex }).map_err(|error| PatternError {
+        let built = RegexBuilder::new().jit_if_available(true).caseless(options.caseless).dotall(options.dot_all).build(&format!("{limit}{text}"));
+        built.map(|regex| Pattern(Arc::new(Compiled { text: text.to_owned(), options, regex }))).map_err(|error| PatternError {
             offset: error.offset().map(|offset| offset.saturating_sub(limit.len())),
             reason: {
                 let whole = error.to_string();
@@ -65,23 +102,39 @@ impl Pattern {
     /// The pattern as written.
     #[must_use]
     pub fn text(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// Looks for the pattern anywhere in the subject.
     #[must_use]
     pub fn matches(&self, subject: &[u8]) -> Match {
-        match self.regex.is_match(subject) {
+        match self.0.regex.is_match(subject) {
             Ok(true) => Match::Yes,
             Ok(false) => Match::No,
             Err(_) => Match::GivenUp,
         }
     }
+
+    /// Looks for the pattern anywhere in the subject, and what its groups are; needs memory only where it is there.
+    ///
+    /// # Errors
+    /// [`GivenUp`] at the match limit.
+    pub fn groups<'s>(&self, subject: &'s [u8]) -> Result<Option<Groups<'s>>, GivenUp> {
+        let regex = &self.0.regex;
+        let Some(whole) = regex.find(subject).map_err(|_| GivenUp)? else { return Ok(None) };
+        let mut groups = Groups::default();
+        if regex.captures_len() == 1 {
+            groups.0 = [whole.as_bytes(), b"", b"", b"", b"", b"", b"", b"", b"", b""];
+        } else if let Some(found) = regex.captures(subject).map_err(|_| GivenUp)? {
+            groups.0 = std::array::from_fn(|number| found.get(number).map_or(b"".as_slice(), |group| group.as_bytes()));
+        }
+        Ok(Some(groups))
+    }
 }
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Pattern) -> bool {
-        self.text == other.text
+        Arc::ptr_eq(&self.0, &other.0) || (self.0.text == other.0.text && self.0.options == other.0.options)
     }
 }
 
@@ -89,7 +142,7 @@ impl Eq for Pattern {}
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pattern({:?})", self.text)
+        write!(f, "Pattern({:?})", self.0.text)
     }
 }
 
@@ -110,6 +163,18 @@ mod tests {
         let error = Pattern::new(b"ab(c").unwrap_err();
         assert_eq!((error.offset, error.reason.as_str()), (Some(4), "missing closing parenthesis"));
         assert!(Pattern::new(b"\xff").is_err());
+    }
+
+    #[test]
+    fn options_and_groups() {
+        let any = Pattern::with(b"A.B", Options { caseless: true, dot_all: true }).unwrap();
+        assert_eq!((any.matches(b"a\nb"), Pattern::new(b"A.B").unwrap().matches(b"A\nB")), (Match::Yes, Match::No));
+        assert_ne!(any, Pattern::new(b"A.B").unwrap());
+        let groups = Pattern::new(b"(b)(c)?(d)").unwrap().groups(b"abd\xff").unwrap().unwrap();
+        assert_eq!([0, 1, 2, 3, 4, 10].map(|n| groups.get(n)), [&b"bd"[..], b"b", b"", b"d", b"", b""]);
+        assert_eq!(Pattern::new(b"b").unwrap().groups(b"abd").unwrap().unwrap().get(0), b"b");
+        assert_eq!(Pattern::new(b"x").unwrap().groups(b"abd"), Ok(None));
+        assert_eq!(Pattern::new(b"^(a+)+$").unwrap().groups(&[&[b'a'; 60][..], b"!"].concat()), Err(GivenUp));
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use super::client_types::{EventLimit, PerSecond, Serialize};
 use super::directive::{Directive, Family, Outcome, Scope, Target, any, first, optional, required, server};
-use super::value::{Expected, Wrong, flag, number32, printable};
+use super::value::{Expected, Wrong, flag, number32, pattern, printable, wrong};
 use crate::client::content::shares;
 use crate::client::{BlockRule, IpHeader, LimitRule, Names, Prefer};
 use crate::network::{NetworkSet, parse_network};
-use crate::pattern::Pattern;
+use crate::pattern::{Options, Pattern};
 
 const EVENTS: Expected = Expected { unit: "events", min: 0, max: u32::MAX as u64 };
 const REQUESTS: Expected = Expected { unit: "requests", min: 0, max: u32::MAX as u64 };
@@ -113,10 +113,6 @@ pub const DIRECTIVES: Family = &[
     },
 ];
 
-fn wrong(directive: &'static str, value: &[u8], problem: &str, expected: &str) -> Wrong {
-    Wrong { directive, value: Some(printable(value)), problem: problem.to_owned(), expected: expected.to_owned() }
-}
-
 fn seconds(name: &'static str, text: Option<&&[u8]>) -> Result<u32, Wrong> {
     text.map_or(Ok(WINDOW), |text| number32(name, text, SECONDS))
 }
@@ -165,7 +161,7 @@ fn event_limit_count(name: &'static str, target: &mut Target<'_>, arguments: &[&
 
 fn cond_event_limit_count(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let text = arguments.get(3).copied().unwrap_or_default();
-    let pattern = Pattern::new(text).map_err(|error| wrong(name, text, &error.to_string(), "a Perl compatible regular expression"))?;
+    let pattern = pattern(name, text, Options::default())?;
     limit_rule(name, target, arguments, Some(pattern))
 }
 

@@ -154,7 +154,6 @@ pub(super) fn server<'a>(directive: &'static str, target: &'a mut Target<'_>) ->
 ///
 /// # Errors
 /// [`Wrong`] outside of one (httpd refuses that before; a second wall).
-#[allow(dead_code, reason = "no directive of this scope yet")]
 pub(super) fn location<'a>(directive: &'static str, target: &'a mut Target<'_>) -> Result<&'a mut LocationConfig, Wrong> {
     match target {
         Target::Location(location) => Ok(location),

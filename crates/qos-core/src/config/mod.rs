@@ -28,7 +28,7 @@ pub use reference::reference;
 pub use request_rules::RequestRules;
 pub use types::{CloseLimit, LocationConfig, OffEvent, RateKind, RateRule, SampleRate, ServerConfig};
 pub use value::{Expected, Wrong, printable};
-pub use variables::{LocationVariables, ServerVariables};
+pub use variables::{LocationVariables, SearchRule, ServerVariables};
 
 use directive::Family;
 

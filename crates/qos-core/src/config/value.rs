@@ -1,5 +1,7 @@
 //! Reading single values: exactly digits, in range, or an error that says what would be right (W01).
 
+use crate::pattern::{Options, Pattern};
+use std::ffi::CString;
 use std::fmt;
 
 /// Why a directive was refused. Displayed as the text httpd prints behind file and line:
@@ -50,6 +52,28 @@ pub fn printable(bytes: &[u8]) -> String {
         text.push_str("...");
     }
     text
+}
+
+/// An error about one value.
+pub fn wrong(directive: &'static str, value: &[u8], problem: &str, expected: &str) -> Wrong {
+    Wrong { directive, value: Some(printable(value)), problem: problem.to_owned(), expected: expected.to_owned() }
+}
+
+/// A regular expression.
+///
+/// # Errors
+/// [`Wrong`] with the position where it is not one.
+pub fn pattern(directive: &'static str, text: &[u8], options: Options) -> Result<Pattern, Wrong> {
+    Pattern::with(text, options).map_err(|error| wrong(directive, text, &error.to_string(), "a Perl compatible regular expression"))
+}
+
+/// The name of a variable or header, which is the argument or a part of it.
+///
+/// # Errors
+/// [`Wrong`] for an empty name, and one with `=` or NUL.
+pub fn name(directive: &'static str, text: &[u8], argument: &[u8], what: &str) -> Result<CString, Wrong> {
+    let usable = !text.is_empty() && !text.contains(&b'=');
+    CString::new(text).ok().filter(|_| usable).ok_or_else(|| wrong(directive, argument, &format!("is not the name of a {what}"), "a name without '='"))
 }
 
 /// A decimal number within the range.
