@@ -147,6 +147,8 @@ pub mod feature {
     /// Rules about requests of locations and events.
     pub const RULES: u32 = 8192;
 
+    /// `QS_LimitRequestBody`, the directive or the variable.
+    pub const BODY_LIMIT: u32 = 1 << 20;
     /// `QS_SetEnvIf`.
     pub const SET_ENV_IF: u32 = 1 << 19;
     /// Rules about the headers and variables of responses.

@@ -248,6 +248,7 @@ fn note_features(target: &Target<'_>) {
                 (server.max_connections.is_some(), feature::MAX_CONNECTIONS),
                 (!server.rules.table.is_empty() || !server.rules.counts.is_empty(), feature::RULES),
                 (server.close_limit.is_some(), feature::CLOSE_LIMIT),
+                (server.body_limit.is_some(), feature::BODY_LIMIT),
                 (!server.variables.set_env_if.is_empty(), feature::SET_ENV_IF),
                 (!server.variables.response.is_empty() || server.headers.look_at_responses(), feature::RESPONSE_RULES),
                 (!server.headers.unset_request.is_empty(), feature::UNSET_HEADERS),
@@ -292,6 +293,9 @@ fn note_features(target: &Target<'_>) {
             }
             if !location.variables.set_env_if.is_empty() {
                 feature::add(feature::SET_ENV_IF);
+            }
+            if location.body_limit.is_some() {
+                feature::add(feature::BODY_LIMIT);
             }
             for (used, step) in [
                 (location.variables.search.is_some(), Step::SearchBody),

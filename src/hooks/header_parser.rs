@@ -13,7 +13,6 @@ use crate::runtime::{ConnectionRecord, Runtime, feature, process_id, runtime, st
 use once_cell::sync::OnceCell;
 use qos_core::body::{self, Verdict};
 use qos_core::message;
-use qos_core::order::Step;
 use std::ffi::c_int;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -37,13 +36,13 @@ pub unsafe extern "C" fn first(r: *mut ffi::request_rec) -> c_int {
 /// HP-3.
 pub unsafe extern "C" fn main(r: *mut ffi::request_rec) -> c_int {
     let active = steps::active();
+    if active.is_empty() {
+        return ffi::DECLINED;
+    }
     guard("header_parser", ffi::DECLINED, || {
         // SAFETY: httpd passes the request.
         match unsafe { Request::new(r) } {
-            // Without any rule, a variable of httpd's own directives may ask for a delay.
-            Some(request) if request.is_initial() && (!active.is_empty() || request.variable(c"QS_Delay").is_some()) => {
-                judging::judge(request, active.with(Step::Delay))
-            }
+            Some(request) if request.is_initial() => judging::judge(request, active),
             _ => ffi::DECLINED,
         }
     })
@@ -51,6 +50,9 @@ pub unsafe extern "C" fn main(r: *mut ffi::request_rec) -> c_int {
 
 /// HP-2: `QS_LimitRequestBody` (filters.md section 9.1).
 pub unsafe extern "C" fn body(r: *mut ffi::request_rec) -> c_int {
+    if !feature::any(feature::BODY_LIMIT | feature::LOG_ENV) {
+        return ffi::DECLINED;
+    }
     guard("header_parser", ffi::DECLINED, || {
         // SAFETY: httpd passes the request.
         let Some(request) = (unsafe { Request::new(r) }) else { return ffi::DECLINED };

@@ -23,8 +23,15 @@ use std::sync::atomic::Ordering;
 /// Finds out at start which of the variables may be set: their names occur in the configuration, or something else than the configuration sets
 /// variables.
 pub fn look_for_variables() {
-    let [timeout, requests, end, time, service] =
-        server::mentioned(["QS_KeepAliveTimeout", "QS_MaxKeepAliveRequests", "QS_KeepAliveEnd", "QS_Timeout", "QS_Set_DSCP"]);
+    let [timeout, requests, end, time, service, delay, body] = server::mentioned([
+        "QS_KeepAliveTimeout",
+        "QS_MaxKeepAliveRequests",
+        "QS_KeepAliveEnd",
+        "QS_Timeout",
+        "QS_Set_DSCP",
+        "QS_Delay",
+        "QS_LimitRequestBody",
+    ]);
     let elsewhere = server::differs("AllowOverride", "None")
         || server::differs("AllowOverrideList", "None")
         || [c"mod_lua.c", c"mod_perl.c", c"mod_python.c", c"mod_wsgi.c", c"mod_security2.c"].iter().any(|name| server::has_module(name));
@@ -37,6 +44,12 @@ pub fn look_for_variables() {
     }
     if service || elsewhere {
         feature::add(feature::SERVICE);
+    }
+    if delay || elsewhere {
+        steps::add(&[Step::Delay]);
+    }
+    if body || elsewhere {
+        feature::add(feature::BODY_LIMIT);
     }
 }
 

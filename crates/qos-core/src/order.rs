@@ -109,12 +109,6 @@ impl Steps {
         Steps(bits)
     }
 
-    /// These and one more.
-    #[must_use]
-    pub const fn with(self, step: Step) -> Steps {
-        Steps(self.0 | 1 << step as u32)
-    }
-
     /// Whether a step is one of them.
     #[must_use]
     pub const fn has(self, step: Step) -> bool {
