@@ -44,11 +44,17 @@ enum Kind {
     Operator,
     /// A word that may stand there, and nothing else.
     Only(&'static str),
+    /// A directive that defines rules.
+    RuleDirective,
+    /// An error page.
+    Page,
+    /// The status of a denial.
+    Denied,
 }
 
 use Kind::{
-    Address, Assignment, ClientHeader, Countries, Event, File, Flag, Header, Method, Name, Number, Only, Operator, Path, Pattern, Percent, Program, Set, Share,
-    Status, Together, Variable, Word,
+    Address, Assignment, ClientHeader, Countries, Denied, Event, File, Flag, Header, Method, Name, Number, Only, Operator, Page, Path, Pattern, Percent,
+    Program, RuleDirective, Set, Share, Status, Together, Variable, Word,
 };
 
 const INT_MAX: u64 = i32::MAX as u64;
@@ -58,6 +64,10 @@ const RESPONSES: Kind = Number("responses", 1, INT_MAX);
 const EVENTS: Kind = Number("events", 0, U32);
 const SECONDS: Kind = Number("seconds", 1, 100_000_000);
 const WAITING: Kind = Number("waiting requests", 1, U32);
+const CONCURRENT: Kind = Number("concurrent requests", 0, INT_MAX);
+const PER_SECOND: Kind = Number("requests per second", 1, INT_MAX);
+const DELAYED: Kind = Number("delayed requests", 1, INT_MAX);
+const KBYTES: Kind = Number("kbytes per second", 1, INT_MAX);
 const RATE: Kind = Number("bytes per second", 1, INT_MAX);
 
 /// A directive: arguments that are right, and the kind of each argument. Where a bad value is tried, the arguments
@@ -135,6 +145,22 @@ const TABLE: &[Row] = &[
     Row { name: "QS_UnsetResHeader", good: &["X-A"], kinds: &[Name("header")] },
     Row { name: "QS_SetEnvResHeader", good: &["X-A", "X-A Drop"], kinds: &[Name("header"), Only("drop")] },
     Row { name: "QS_SetEnvResHeaderMatch", good: &["X-A ^x"], kinds: &[Name("header"), Pattern] },
+    Row { name: "QS_LocRequestLimit", good: &["/a 0", "/a 2147483647"], kinds: &[Together, CONCURRENT] },
+    Row { name: "QS_LocRequestLimitMatch", good: &["^/a$ 0", "^/a$ 5"], kinds: &[Pattern, CONCURRENT] },
+    Row { name: "QS_LocRequestLimitDefault", good: &["0", "5"], kinds: &[CONCURRENT] },
+    Row { name: "QS_LocRequestPerSecLimit", good: &["/a 1", "/a 5 7"], kinds: &[Together, PER_SECOND, DELAYED] },
+    Row { name: "QS_LocRequestPerSecLimitMatch", good: &["^/a$ 1", "^/a$ 5 7"], kinds: &[Pattern, PER_SECOND, DELAYED] },
+    Row { name: "QS_LocKBytesPerSecLimit", good: &["/a 1"], kinds: &[Together, KBYTES] },
+    Row { name: "QS_LocKBytesPerSecLimitMatch", good: &["^/a$ 1"], kinds: &[Pattern, KBYTES] },
+    Row { name: "QS_CondLocRequestLimitMatch", good: &["^/a$ 1 ^x$"], kinds: &[Pattern, CONCURRENT, Pattern] },
+    Row { name: "QS_EventRequestLimit", good: &["A 1", "A=^b$ 0", "A= 1"], kinds: &[Together, CONCURRENT] },
+    Row { name: "QS_EventPerSecLimit", good: &["A 1", "!A 5 7"], kinds: &[Event, PER_SECOND, DELAYED] },
+    Row { name: "QS_EventKBytesPerSecLimit", good: &["A 1", "!A 5"], kinds: &[Event, KBYTES] },
+    Row { name: "QS_EventLimitCount", good: &["A 1 1"], kinds: &[Event, Number("events", 1, INT_MAX), SECONDS] },
+    Row { name: "QS_CondEventLimitCount", good: &["A 1 1 ^x$"], kinds: &[Event, Number("events", 1, INT_MAX), SECONDS, Pattern] },
+    Row { name: "QS_LogOnlyRule", good: &["QS_LocRequestLimitDefault /", "QS_EventRequestLimit"], kinds: &[RuleDirective, Together] },
+    Row { name: "QS_ErrorPage", good: &["/a", "http://a", "https://a"], kinds: &[Page] },
+    Row { name: "QS_ErrorResponseCode", good: &["400", "429", "503"], kinds: &[Denied] },
     Row { name: "QS_ConsoleMethods", good: &["GET", "post", "GET POST"], kinds: &[Method, Method] },
 ];
 
@@ -192,6 +218,9 @@ fn bad_values(kind: Kind) -> Vec<(String, String)> {
         Name(what) => same(&["a=b"], &format!("is not the name of a {what}; expected a name without '='")),
         Set => same(&["=x", "!="], "is not the name of a variable; expected a name without '='"),
         Operator => same(&["==", "ge", "e"], "is no operator; expected eq, ne, gt or lt"),
+        RuleDirective => same(&["QS_LogOnly", "x"], "is not a directive whose rules can be logged only; expected one of QS_LocRequestLimit,"),
+        Page => same(&["x", "httpx", "ftp://x"], "is neither a path nor a URL; expected a path that begins with '/', or a URL"),
+        Denied => same(&["399", "600", "200", "x", "50x"], "expected a status from 400 to 599"),
         Only(word) => same(&["yes", "x"], &format!("is not known here; expected {word}")),
         Method => same(&["PUT", "GET,POST", "-"], "is not a method of the console; expected GET, POST or both"),
     }

@@ -247,7 +247,7 @@ fn replace(server: &mut super::ServerConfig, rule: Rule) {
 
 /// The name of a variable; `!` before it would never match (W16).
 fn variable<'a>(name: &'static str, text: &'a [u8]) -> Result<&'a [u8], Wrong> {
-    const EXPECTED: &str = "the name of a variable, without '=' and blanks";
+    const EXPECTED: &str = "a name without '=' and blanks";
     if text.starts_with(b"!") {
         return Err(wrong(name, text, "begins with '!', which this directive does not know", EXPECTED));
     }
