@@ -466,6 +466,33 @@ fn counters_outlive_a_graceful_restart() {
     wait_current(&server, "/app", 0);
 }
 
+/// A flood of denials is 20 lines a second, and one that sums up the rest.
+#[test]
+fn floods_are_summed_up() {
+    let server = serving("QS_EventRequestLimit EV 0\nMaxKeepAliveRequests 0").start();
+    let mut client = server.client_from(FROM);
+    for n in 0..400 {
+        // A denial may end the connection.
+        if client.get(&format!("/small.txt?EV=1&n={n}")).is_err() {
+            client = server.client_from(FROM);
+        }
+    }
+    let said = || {
+        let lines = server.lines("012");
+        let summed = lines.iter().filter_map(|line| line.split("message repeated ").nth(1)?.split(' ').next()?.parse::<usize>().ok()).sum::<usize>();
+        (lines.len(), summed)
+    };
+    // A later denial says what was not said before.
+    let all = || {
+        let _ = server.status(FROM, "/small.txt?EV=1&last");
+        let (lines, summed) = said();
+        lines + summed >= 400
+    };
+    assert!(wait_until(SECONDS(5), all), "{:?}", said());
+    assert!(said().0 < 200, "{:?}", said());
+    server.expect_line("mod_qos(012): access denied (previously), QS_EventRequestLimit rule: var=(EV)(0), message repeated # times");
+}
+
 /// Restarts with other rules each time: a table that is full of old ones grows.
 #[test]
 fn changing_rules_never_stop_a_restart() {

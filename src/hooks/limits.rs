@@ -2,7 +2,7 @@
 
 use super::RequestState;
 use super::client_rules::is_vip_request;
-use super::deny::{Denial, denied, mark, note_error};
+use super::deny::{Denial, denied, mark};
 use super::header_parser::unique_id;
 use super::judging::Asked;
 use super::post_read_request::server_record;
@@ -12,6 +12,7 @@ use crate::httpd::request::Request;
 use crate::httpd::variables::Variables;
 use crate::rules::{ActiveRule, ServerRules};
 use crate::runtime::{ConnectionRecord, Runtime};
+use qos_core::repeat::Burst;
 use qos_core::rules::message::{self, Concurrent};
 use qos_core::rules::{EventCount, Limit, Located};
 use qos_shm::RuleCell;
@@ -27,6 +28,21 @@ pub fn rules_of(request: Request<'_>) -> Option<&'static ServerRules> {
 /// The TCP peer as log lines name it.
 fn peer(record: &ConnectionRecord) -> String {
     record.peer.to_string()
+}
+
+/// Whether a denial gets a line of its own. Those of an earlier second that got none are summed up by `rest`.
+fn say(asked: &Asked<'_>, cell: Option<&RuleCell>, rest: impl FnOnce(u32) -> String) -> bool {
+    let Some(cell) = cell else { return true };
+    let now = asked.now;
+    let next = |word: u64| Burst::unpack(word).one_more(now);
+    let before = match cell.lines.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| Some(next(word).0.pack())) {
+        Ok(before) | Err(before) => before,
+    };
+    let (_, own, summed) = next(before);
+    if let Some(times) = summed {
+        log::request(asked.request, log::Level::Error, || rest(times));
+    }
+    own
 }
 
 /// One more in a counter.
@@ -52,12 +68,12 @@ pub fn event_counts(asked: &mut Asked<'_>) -> Option<c_int> {
         }
         let log_only = count.rule.log_only;
         one_more(if log_only || asked.runtime.log_only { &cell.would_deny } else { &cell.denied });
-        let (client, id) = (peer(asked.record), unique_id(asked.request));
-        let mark = mark(asked.runtime, log_only);
-        let variable = count.rule.variable.to_bytes();
-        log::request(asked.request, log::Level::Error, || {
-            message::event_count(count.rule.directive(), variable, count.rule.number, state.count, mark, &client, &id)
-        });
+        let (directive, variable, max) = (count.rule.directive(), count.rule.variable.to_bytes(), count.rule.number);
+        if say(asked, Some(cell), |times| message::event_count_summed_up(directive, variable, max, times)) {
+            let (client, id) = (peer(asked.record), unique_id(asked.request));
+            let mark = mark(asked.runtime, log_only);
+            log::request(asked.request, log::Level::Error, || message::event_count(directive, variable, max, state.count, mark, &client, &id));
+        }
         let found = Denial { log_only, ..Denial::new(13, c"013") }.retry_after(count.rule.remaining(state, now));
         denial = Some(worse(denial, found));
     }
@@ -140,10 +156,12 @@ fn log_violation(asked: &Asked<'_>, rules: &ServerRules, found: &Checked<'_>) ->
     if let Some(cell) = rules.cell(found.rule) {
         one_more(if found.limit.log_only || asked.runtime.log_only { &cell.would_deny } else { &cell.denied });
     }
-    let (client, id) = (peer(asked.record), unique_id(asked.request));
-    let mark = mark(asked.runtime, found.limit.log_only);
     let text = Concurrent { rule: &found.rule.shown, limit: found.limit.number, requests: found.current };
-    log::request(asked.request, log::Level::Error, || message::concurrent(found.event, &text, mark, &client, &id));
+    if say(asked, rules.cell(found.rule), |times| message::concurrent_summed_up(found.event, text.rule, text.limit, times)) {
+        let (client, id) = (peer(asked.record), unique_id(asked.request));
+        let mark = mark(asked.runtime, found.limit.log_only);
+        log::request(asked.request, log::Level::Error, || message::concurrent(found.event, &text, mark, &client, &id));
+    }
     Denial { log_only: found.limit.log_only, ..Denial::new(found.event, found.id) }
 }
 
@@ -356,9 +374,10 @@ pub fn too_many_delayed(asked: &mut Asked<'_>, rules: &ServerRules, rule: &Activ
     if let Some(cell) = rules.cell(rule) {
         one_more(&cell.denied);
     }
-    let (client, id) = (peer(asked.record), unique_id(asked.request));
-    let mark = mark(asked.runtime, false);
-    log::request(asked.request, log::Level::Error, || message::too_many_delayed(&rule.shown, limit.number, max, current, mark, &client, &id));
-    note_error(asked.request, c"050");
+    if say(asked, rules.cell(rule), |times| message::too_many_delayed_summed_up(&rule.shown, limit.number, max, times)) {
+        let (client, id) = (peer(asked.record), unique_id(asked.request));
+        let mark = mark(asked.runtime, false);
+        log::request(asked.request, log::Level::Error, || message::too_many_delayed(&rule.shown, limit.number, max, current, mark, &client, &id));
+    }
     denied(asked.request, asked.state, asked.runtime, &Denial::new(50, c"050").retry_after(wait_ms.div_ceil(1000)))
 }

@@ -42,9 +42,62 @@ pub fn remainder(count: u32) -> Option<u32> {
     (count > LOG_REPEAT).then_some(count % LOG_REPEAT)
 }
 
+/// Lines of one rule that names many clients: [`LOG_REPEAT`] in a second, what comes on top is said once, in one line, when the second is over.
+/// Packed into one word: the second, and lines in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Burst {
+    /// The second of the last occurrence.
+    second: u32,
+    /// Occurrences in it.
+    count: u32,
+}
+
+impl Burst {
+    /// From one word.
+    #[must_use]
+    pub fn unpack(word: u64) -> Burst {
+        Burst { second: (word >> 32) as u32, count: word as u32 }
+    }
+
+    /// As one word.
+    #[must_use]
+    pub fn pack(self) -> u64 {
+        u64::from(self.second) << 32 | u64::from(self.count)
+    }
+
+    /// Occurrences that were not said.
+    fn silent(self) -> Option<u32> {
+        self.count.checked_sub(LOG_REPEAT).filter(|silent| *silent > 0)
+    }
+
+    /// One more at `now`. Returns whether it gets a line, and how many of an earlier second have to be summed up before.
+    #[must_use]
+    pub fn one_more(self, now: u32) -> (Burst, bool, Option<u32>) {
+        if now == self.second {
+            let burst = Burst { count: self.count.saturating_add(1), ..self };
+            return (burst, burst.count <= LOG_REPEAT, None);
+        }
+        (Burst { second: now, count: 1 }, true, self.silent())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_burst_is_summed_up_when_its_second_is_over() {
+        let (mut burst, mut lines) = (Burst::default(), 0);
+        for _ in 0..500 {
+            let (next, own, summed) = Burst::unpack(burst.pack()).one_more(7);
+            (burst, lines) = (next, lines + u32::from(own));
+            assert_eq!(summed, None);
+        }
+        assert_eq!(lines, 20);
+        let (burst, own, summed) = burst.one_more(9);
+        assert_eq!((own, summed), (true, Some(480)));
+        assert_eq!(burst.one_more(10), (Burst { second: 10, count: 1 }, true, None));
+    }
 
     /// Example E4: 77 refusals.
     #[test]

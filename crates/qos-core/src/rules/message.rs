@@ -22,13 +22,42 @@ pub struct Concurrent<'a> {
 /// 010, 011 and 012.
 #[must_use]
 pub fn concurrent(id: u16, found: &Concurrent<'_>, mark: Mark, client: &str, unique_id: &str) -> String {
-    let directive = match id {
+    let directive = directive(id);
+    let rule = rule(found.rule, found.limit);
+    format!("mod_qos({id:03}): access denied{}, {directive} rule: {rule}, concurrent requests={}, c={client}, id={unique_id}", mark.text(), found.requests)
+}
+
+/// The directive that a message names.
+fn directive(id: u16) -> &'static str {
+    match id {
         10 => "QS_LocRequestLimit*",
         11 => "QS_CondLocRequestLimitMatch",
         _ => "QS_EventRequestLimit",
-    };
-    let rule = rule(found.rule, found.limit);
-    format!("mod_qos({id:03}): access denied{}, {directive} rule: {rule}, concurrent requests={}, c={client}, id={unique_id}", mark.text(), found.requests)
+    }
+}
+
+/// Denials that got no line of their own (design: repeated lines are summed up). `what`: the rule as its lines name it.
+#[must_use]
+pub fn summed_up(id: u16, what: &str, times: u32) -> String {
+    format!("mod_qos({id:03}): access denied (previously), {what}, message repeated {times} times")
+}
+
+/// [`summed_up`] for 010, 011 and 012.
+#[must_use]
+pub fn concurrent_summed_up(id: u16, text: &[u8], limit: u32, times: u32) -> String {
+    summed_up(id, &format!("{} rule: {}", directive(id), rule(text, limit)), times)
+}
+
+/// [`summed_up`] for 013.
+#[must_use]
+pub fn event_count_summed_up(directive: &str, variable: &[u8], max: u32, times: u32) -> String {
+    summed_up(13, &format!("{directive} rule: {}, max={max}", String::from_utf8_lossy(variable)), times)
+}
+
+/// [`summed_up`] for 050.
+#[must_use]
+pub fn too_many_delayed_summed_up(text: &[u8], limit: u32, max: u32, times: u32) -> String {
+    summed_up(50, &format!("request rate limit, rule: {}, max delayed requests={max}", rule(text, limit)), times)
 }
 
 /// 013.
@@ -94,6 +123,18 @@ mod tests {
         assert_eq!(
             too_many_delayed(b"/api", 100, 20, 21, Mark::Enforced, "192.0.2.1", "ID"),
             "mod_qos(050): access denied, request rate limit, rule: /api(100), max delayed requests=20, current=21, c=192.0.2.1, id=ID"
+        );
+        assert_eq!(
+            concurrent_summed_up(10, b"/app", 2, 480),
+            "mod_qos(010): access denied (previously), QS_LocRequestLimit* rule: /app(2), message repeated 480 times"
+        );
+        assert_eq!(
+            event_count_summed_up("QS_EventLimitCount", b"LOGIN", 10, 5),
+            "mod_qos(013): access denied (previously), QS_EventLimitCount rule: LOGIN, max=10, message repeated 5 times"
+        );
+        assert_eq!(
+            too_many_delayed_summed_up(b"/api", 100, 20, 5),
+            "mod_qos(050): access denied (previously), request rate limit, rule: /api(100), max delayed requests=20, message repeated 5 times"
         );
         assert_eq!(without_limit(b"/x"), "mod_qos(003): rule /x has no limit of concurrent requests");
     }

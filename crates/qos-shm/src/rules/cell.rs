@@ -61,7 +61,9 @@ pub struct RuleCell {
     pub throttled_us: AtomicU64,
     /// Requests that would have been delayed but for `QS_LogOnly`.
     pub would_delay: AtomicU64,
-    reserved_counters: [AtomicU64; 9],
+    /// Lines about denials: second (monotonic) of the last one:32 | denials in it:32.
+    pub lines: AtomicU64,
+    reserved_counters: [AtomicU64; 8],
 }
 
 const _: () = assert!(size_of::<RuleCell>() == 7 * 128);
