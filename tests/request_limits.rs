@@ -466,6 +466,43 @@ fn counters_outlive_a_graceful_restart() {
     wait_current(&server, "/app", 0);
 }
 
+/// The order of section 2.5 as a request shows it: rules see what earlier steps have set, and not what later ones set.
+#[test]
+fn rules_see_what_earlier_steps_have_set() {
+    let server = serving(
+        "QS_SetEnvIfQuery first=(.*) FIRST=$1\nQS_SetEnvIf FIRST=(.+) SECOND=$1-b\nQS_SetEnv THIRD ${SECOND}\nQS_EventRequestLimit THIRD=^a-b$ 0\n\
+         QS_EventRequestLimit LATE 0\nQS_EventLimitCount LOGIN 1 60\nQS_CondLocRequestLimitMatch ^/c 1 ^bad$\nSetEnvIf Request_URI . ONE=1\n\
+         <Location />\nQS_SetEnvIfCmp ONE eq ONE LATE\nQS_SetEnvIfCmp ONE eq ONE LOGIN\nQS_SetEnvIfCmp ONE eq ONE QS_Cond=bad\n</Location>",
+    )
+    .start();
+    assert_eq!(status(&server, "/small.txt?first=a"), 500, "12, 13 and 14 come before 19");
+    server.expect_line("mod_qos(012): access denied, QS_EventRequestLimit rule: var=(THIRD=^a-b$)(0), concurrent requests=1, c=127.0.60.1, id=*");
+    // 21 comes behind 18 and 19: nothing is denied, but the event counts at the end.
+    assert_eq!([1, 2, 3].map(|n| status(&server, &format!("/small.txt?{n}"))), [200; 3]);
+    assert!(wait_until(SECONDS(5), || server
+        .ask(FROM, "/small.txt?seen", &[])
+        .unwrap()
+        .header("x-seen")
+        .is_some_and(|seen| seen.parse::<u32>().is_ok_and(|n| n >= 4))));
+    // It comes before 30.
+    let _held = lasting(&server, "/c");
+    wait_current(&server, "^/c", 1);
+    assert_eq!(status(&server, "/c"), 500);
+    server.expect_line("mod_qos(011): access denied, QS_CondLocRequestLimitMatch rule: ^/c(1), concurrent requests=2, c=127.0.60.1, id=*");
+}
+
+/// A pattern that takes too long to be looked for counts as a match: nobody evades a limit so. Neither by a line end in the path.
+#[test]
+fn limits_are_not_evaded() {
+    let server = serving("LimitRequestLine 100000\nQS_LocRequestLimitMatch ^/(a+)+([?]|$) 1\nQS_LocRequestLimitMatch ^/b.*c 1").start();
+    let _held = [lasting(&server, "/aaa"), lasting(&server, "/b/c")];
+    wait_current(&server, "^/(a+)+([?]|$)", 1);
+    wait_current(&server, "^/b.*c", 1);
+    assert_eq!(status(&server, &format!("/{}!", "a".repeat(50))), 500);
+    assert_eq!(status(&server, "/b/%0a/c"), 500);
+    assert_eq!(status(&server, "/d"), 404);
+}
+
 /// A flood of denials is 20 lines a second, and one that sums up the rest.
 #[test]
 fn floods_are_summed_up() {

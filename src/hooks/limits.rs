@@ -252,7 +252,7 @@ fn check_location(asked: &mut Asked<'_>, number: usize, event: u16, id: &'static
     if let Some(condition) = &rule.rule.condition {
         let name = asked.runtime.names.condition;
         let value = asked.variables().get(name)?;
-        if condition.matches(value) != qos_core::pattern::Match::Yes {
+        if !condition.may_match(value) {
             return None;
         }
     }

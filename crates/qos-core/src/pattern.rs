@@ -72,12 +72,12 @@ pub enum Match {
 }
 
 impl Pattern {
-    /// Compiles a pattern.
+    /// Compiles a pattern as httpd does by default: `.` stands for line ends as well, so that `%0a` in a path evades no rule.
     ///
     /// # Errors
     /// [`PatternError`], with the position where PCRE noticed it.
     pub fn new(text: &[u8]) -> Result<Pattern, PatternError> {
-        Pattern::with(text, Options::default())
+        Pattern::with(text, Options { caseless: false, dot_all: true })
     }
 
     /// Compiles a pattern with options.
@@ -113,6 +113,13 @@ impl Pattern {
             Ok(false) => Match::No,
             Err(_) => Match::GivenUp,
         }
+    }
+
+    /// Whether it matches, or cannot be said not to: what was given up at the match limit counts as a match. For rules that limit: nobody evades
+    /// them by a subject that takes too long (design invariant 7).
+    #[must_use]
+    pub fn may_match(&self, subject: &[u8]) -> bool {
+        self.matches(subject) != Match::No
     }
 
     /// Looks for the pattern anywhere in the subject, and what its groups are; needs memory only where it is there.
@@ -168,7 +175,8 @@ mod tests {
     #[test]
     fn options_and_groups() {
         let any = Pattern::with(b"A.B", Options { caseless: true, dot_all: true }).unwrap();
-        assert_eq!((any.matches(b"a\nb"), Pattern::new(b"A.B").unwrap().matches(b"A\nB")), (Match::Yes, Match::No));
+        let line = Pattern::with(b"A.B", Options::default()).unwrap();
+        assert_eq!((any.matches(b"a\nb"), line.matches(b"A\nB"), Pattern::new(b"A.B").unwrap().matches(b"A\nB")), (Match::Yes, Match::No, Match::Yes));
         assert_ne!(any, Pattern::new(b"A.B").unwrap());
         let groups = Pattern::new(b"(b)(c)?(d)").unwrap().groups(b"abd\xff").unwrap().unwrap();
         assert_eq!([0, 1, 2, 3, 4, 10].map(|n| groups.get(n)), [&b"bd"[..], b"b", b"", b"d", b"", b""]);
@@ -181,6 +189,6 @@ mod tests {
     fn a_pattern_that_backtracks_is_given_up() {
         let pattern = Pattern::new(b"^(a+)+$").unwrap();
         let subject = [&[b'a'; 60][..], b"!"].concat();
-        assert_eq!(pattern.matches(&subject), Match::GivenUp);
+        assert_eq!((pattern.matches(&subject), pattern.may_match(&subject), pattern.may_match(b"b")), (Match::GivenUp, true, false));
     }
 }

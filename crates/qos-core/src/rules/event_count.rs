@@ -1,7 +1,7 @@
 //! Events in a window of time: `QS_EventLimitCount` and `QS_CondEventLimitCount` (request-event.md section 9.4).
 
 use crate::client::weight;
-use crate::pattern::{Match, Pattern};
+use crate::pattern::Pattern;
 use std::ffi::CString;
 
 /// A rule.
@@ -74,7 +74,7 @@ impl EventCountRule {
     /// Whether a counted event is too many. `condition`: the variable `QS_Cond`.
     #[must_use]
     pub fn violates(&self, state: EventCount, condition: Option<&[u8]>) -> bool {
-        state.count > self.number && self.condition.as_ref().is_none_or(|pattern| condition.is_some_and(|value| pattern.matches(value) == Match::Yes))
+        state.count > self.number && self.condition.as_ref().is_none_or(|pattern| condition.is_some_and(|value| pattern.may_match(value)))
     }
 
     /// What the end of a request makes of the state: less by the decrement (W17), more by an event that was not counted before.

@@ -129,7 +129,7 @@ impl Rule {
             (value, _) if self.negated => value.is_none(),
             (None, _) => false,
             (Some(_), None) => true,
-            (Some(value), Some(pattern)) => pattern.matches(value) == crate::pattern::Match::Yes,
+            (Some(value), Some(pattern)) => pattern.may_match(value),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! one with the lowest limit per second and the one with the fewest kbytes apply besides.
 
 use super::{Kind, Limit, Rule};
-use crate::pattern::{Match, Pattern};
+use crate::pattern::Pattern;
 
 /// What was found; numbers are places in the table of rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Patterns {
 
     fn find(&self, subjects: [Option<&[u8]>; 2], mut found: impl FnMut(Ranked)) {
         for (pattern, ranked) in self.patterns.iter().zip(&self.rules) {
-            if subjects.into_iter().flatten().any(|subject| pattern.matches(subject) == Match::Yes) {
+            if subjects.into_iter().flatten().any(|subject| pattern.may_match(subject)) {
                 found(*ranked);
             }
         }
