@@ -20,6 +20,7 @@ pub mod names;
 pub mod network;
 pub mod order;
 pub mod pattern;
+pub mod pattern_set;
 pub mod phase;
 pub mod pressure;
 pub mod qslog;

@@ -1,0 +1,168 @@
+//! Many patterns, looked for in one subject in as few passes as possible (design invariant 7).
+//!
+//! [`crate::pattern::Pattern`] says what a pattern means. `syntax` reads the part of it that is certain, `translate` makes expressions of automatons from that, and
+//! `automaton` makes tables of those; `compile` says what goes where. The tables are never written again: threads share them without locks or caches, and
+//! children share them with their parent. What a table cannot say is asked of PCRE, where a wider expression matches or one of its `literals` occurs.
+
+mod automaton;
+mod compile;
+mod literals;
+mod syntax;
+mod translate;
+
+#[cfg(test)]
+mod property_tests;
+#[cfg(test)]
+mod tests;
+
+use crate::pattern::{Match, Pattern};
+use automaton::Automaton;
+use compile::Limits;
+use literals::Literals;
+use std::sync::Arc;
+
+/// Words of marks that lie on the stack: a search for up to 64 times so many patterns needs no memory.
+const WORDS_ON_STACK: usize = 16;
+
+/// Patterns that are matched together. Clones share what was compiled.
+#[derive(Clone, Default)]
+pub struct PatternSet {
+    compiled: Arc<Compiled>,
+}
+
+#[derive(Default)]
+struct Compiled {
+    patterns: Vec<Pattern>,
+    automatons: Vec<Automaton>,
+    literals: Option<Literals>,
+    /// One mark per pattern, 64 in a word: whether it takes PCRE to say that it matches.
+    ask: Vec<u64>,
+    /// Patterns that match everything, or that PCRE has to be asked about each time.
+    always: Vec<u64>,
+}
+
+/// How many of the patterns are matched in which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ways {
+    /// By automatons alone.
+    pub automaton: usize,
+    /// By PCRE, where an automaton says that they may match.
+    pub checked: usize,
+    /// By PCRE, each time.
+    pub pcre: usize,
+    /// Passes over the subject.
+    pub passes: usize,
+    /// Bytes of the automatons.
+    pub memory: usize,
+}
+
+impl PatternSet {
+    /// Compiles the patterns for being matched together. Never fails: what fits into no automaton is left to PCRE.
+    #[must_use]
+    pub fn new(patterns: Vec<Pattern>) -> PatternSet {
+        PatternSet::with_limits(patterns, Limits::NORMAL)
+    }
+
+    fn with_limits(patterns: Vec<Pattern>, limits: Limits) -> PatternSet {
+        PatternSet { compiled: Arc::new(compile::compile(patterns, limits)) }
+    }
+
+    /// The patterns, in the order of their indices.
+    #[must_use]
+    pub fn patterns(&self) -> &[Pattern] {
+        &self.compiled.patterns
+    }
+
+    /// Calls `found` with the index of every pattern that matches, in ascending order.
+    ///
+    /// Returns the index of the first pattern that was given up at the match limit; such a pattern is reported as not matching. Who must not let it pass
+    /// uses [`PatternSet::judge`]. A pattern that is matched by an automaton is never given up, where [`Pattern::matches`] alone might be.
+    pub fn matches(&self, subject: &[u8], found: &mut dyn FnMut(usize)) -> Option<usize> {
+        let mut given_up = None;
+        self.judge(subject, &mut |index, matched| match matched {
+            Match::Yes => found(index),
+            Match::GivenUp if given_up.is_none() => given_up = Some(index),
+            Match::GivenUp | Match::No => {}
+        });
+        given_up
+    }
+
+    /// Calls `found` with every pattern that matches ([`Match::Yes`]) or is given up ([`Match::GivenUp`]), in ascending order.
+    pub fn judge(&self, subject: &[u8], found: &mut dyn FnMut(usize, Match)) {
+        let words = self.compiled.always.len();
+        let mut on_stack = [0; WORDS_ON_STACK];
+        let mut on_heap = Vec::new();
+        let marks = match on_stack.get_mut(..words) {
+            Some(marks) => marks,
+            None => {
+                on_heap.resize(words, 0);
+                on_heap.as_mut_slice()
+            }
+        };
+        marks.copy_from_slice(&self.compiled.always);
+        for automaton in &self.compiled.automatons {
+            automaton.search(subject, marks);
+        }
+        if let Some(literals) = &self.compiled.literals {
+            literals.search(subject, marks);
+        }
+        for (at, word) in marks.iter().enumerate() {
+            let mut rest = *word;
+            while rest != 0 {
+                let index = at * 64 + rest.trailing_zeros() as usize;
+                rest &= rest - 1;
+                let matched = match self.compiled.patterns.get(index) {
+                    Some(pattern) if is_set(&self.compiled.ask, index) => pattern.matches(subject),
+                    Some(_) => Match::Yes,
+                    None => Match::No,
+                };
+                if matched != Match::No {
+                    found(index, matched);
+                }
+            }
+        }
+    }
+
+    /// How the patterns are matched.
+    #[must_use]
+    pub fn ways(&self) -> Ways {
+        let Compiled { patterns, automatons, literals, ask, always } = &*self.compiled;
+        let mut ways = Ways {
+            passes: automatons.len() + usize::from(literals.is_some()),
+            memory: automatons.iter().map(Automaton::memory).sum::<usize>() + literals.as_ref().map_or(0, Literals::memory),
+            ..Ways::default()
+        };
+        for index in 0..patterns.len() {
+            match (is_set(ask, index), is_set(always, index)) {
+                (false, _) => ways.automaton += 1,
+                (true, false) => ways.checked += 1,
+                (true, true) => ways.pcre += 1,
+            }
+        }
+        ways
+    }
+}
+
+impl std::fmt::Debug for PatternSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.patterns()).finish()
+    }
+}
+
+impl PartialEq for PatternSet {
+    fn eq(&self, other: &PatternSet) -> bool {
+        self.compiled.patterns == other.compiled.patterns
+    }
+}
+
+impl Eq for PatternSet {}
+
+fn is_set(marks: &[u64], mark: usize) -> bool {
+    marks.get(mark / 64).is_some_and(|word| word >> (mark % 64) & 1 == 1)
+}
+
+fn set(marks: &mut [u64], mark: usize) {
+    if let Some(word) = marks.get_mut(mark / 64) {
+        *word |= 1 << (mark % 64);
+    }
+}
