@@ -105,6 +105,12 @@ impl Pattern {
         &self.0.text
     }
 
+    /// How it is meant besides what it says itself.
+    #[must_use]
+    pub fn options(&self) -> Options {
+        self.0.options
+    }
+
     /// Looks for the pattern anywhere in the subject.
     #[must_use]
     pub fn matches(&self, subject: &[u8]) -> Match {

@@ -44,7 +44,7 @@ struct Member {
 pub(super) fn compile(patterns: Vec<Pattern>, limits: Limits) -> Compiled {
     let words = patterns.len().div_ceil(64);
     let mut compiled = Compiled { ask: vec![0; words], always: vec![0; words], ..Compiled::default() };
-    let nodes: Vec<Option<Node>> = patterns.iter().map(|pattern| syntax::read(pattern.text()).map(trimmed)).collect();
+    let nodes: Vec<Option<Node>> = patterns.iter().map(|pattern| syntax::read(pattern).map(trimmed)).collect();
     let mut members = Vec::new();
     let mut left = Vec::new();
     for (index, node) in nodes.iter().enumerate() {

@@ -3,6 +3,7 @@
 //! It is read as PCRE2 reads it without any option: bytes, no UTF mode, classes of ASCII. Only patterns that PCRE has compiled come here, so what PCRE
 //! takes for an error need not be noticed.
 
+use crate::pattern::{Options, Pattern};
 /// Groups in groups up to which a pattern is read.
 const MAX_DEPTH: u32 = 60;
 /// Largest count in a quantifier, to keep automatons small.
@@ -104,12 +105,13 @@ pub(super) enum Node {
 }
 
 /// Reads a pattern; `None` if anything in it is not known for certain.
-pub(super) fn read(pattern: &str) -> Option<Node> {
-    let (caseless, text) = match pattern.strip_prefix("(?i)") {
+pub(super) fn read(pattern: &Pattern) -> Option<Node> {
+    let Options { caseless, dot_all } = pattern.options();
+    let (caseless, text) = match pattern.text().strip_prefix("(?i)") {
         Some(rest) => (true, rest),
-        None => (false, pattern),
+        None => (caseless, pattern.text()),
     };
-    let mut reader = Reader { rest: text.as_bytes(), depth: 0 };
+    let mut reader = Reader { rest: text.as_bytes(), depth: 0, dot_all };
     let node = reader.choice(caseless)?;
     reader.rest.is_empty().then_some(node)
 }
@@ -117,6 +119,8 @@ pub(super) fn read(pattern: &str) -> Option<Node> {
 struct Reader<'p> {
     rest: &'p [u8],
     depth: u32,
+    /// A dot stands for line ends as well.
+    dot_all: bool,
 }
 
 impl<'p> Reader<'p> {
@@ -166,6 +170,7 @@ impl<'p> Reader<'p> {
         match self.next()? {
             b'^' => Some(Node::Start),
             b'$' => Some(Node::LineEnd),
+            b'.' if self.dot_all => Some(Node::Byte(Bytes::all())),
             b'.' => Some(Node::Byte(Bytes::one(b'\n').negated())),
             b'[' => self.class(caseless).map(Node::Byte),
             b'(' => self.group(caseless),

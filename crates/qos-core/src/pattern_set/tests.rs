@@ -235,7 +235,7 @@ fn thousands_of_patterns_take_bounded_memory() {
 /// A pattern without literals is left to PCRE; one with alternatives needs a literal in each of them.
 #[test]
 fn literals_are_found_where_patterns_have_them() {
-    let literals = |pattern: &str| super::literals::required(&super::syntax::read(pattern).unwrap());
+    let literals = |pattern: &str| super::literals::required(&super::syntax::read(&Pattern::new(pattern.as_bytes()).unwrap()).unwrap());
     let expect = |pattern: &str, expected: &[&str]| {
         let mut literals = literals(pattern).unwrap();
         literals.sort();

@@ -5,7 +5,7 @@
 //! one with the lowest limit per second and the one with the fewest kbytes apply besides.
 
 use super::{Kind, Limit, Rule};
-use crate::pattern::Pattern;
+use crate::pattern_set::PatternSet;
 
 /// What was found; numbers are places in the table of rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,10 +29,10 @@ pub struct Selection {
     conditionals: Patterns,
 }
 
-/// Patterns with what their rules demand.
+/// Patterns, matched together, with what their rules demand.
 #[derive(Clone, Debug, Default)]
 struct Patterns {
-    patterns: Vec<Pattern>,
+    patterns: PatternSet,
     rules: Vec<Ranked>,
 }
 
@@ -52,25 +52,28 @@ impl Patterns {
             Some((rule.pattern.clone()?, ranked))
         });
         let (patterns, rules) = found.unzip();
-        Patterns { patterns, rules }
+        Patterns { patterns: PatternSet::new(patterns), rules }
     }
 
+    /// Rules whose pattern matches one of the subjects; those that match both come twice. What was given up at the match limit counts as a match.
     fn find(&self, subjects: [Option<&[u8]>; 2], mut found: impl FnMut(Ranked)) {
-        for (pattern, ranked) in self.patterns.iter().zip(&self.rules) {
-            if subjects.into_iter().flatten().any(|subject| pattern.may_match(subject)) {
-                found(*ranked);
-            }
+        if self.rules.is_empty() {
+            return;
+        }
+        for subject in subjects.into_iter().flatten() {
+            self.patterns.judge(subject, &mut |index, _| {
+                if let Some(ranked) = self.rules.get(index) {
+                    found(*ranked);
+                }
+            });
         }
     }
 }
 
 /// The lower one; the first of equals; a number before none.
 fn lower(best: Option<(usize, u32)>, rule: usize, number: Option<u32>) -> Option<(usize, u32)> {
-    match (best, number) {
-        (Some((_, before)), Some(number)) if number < before => Some((rule, number)),
-        (None, Some(number)) => Some((rule, number)),
-        _ => best,
-    }
+    let Some(number) = number else { return best };
+    best.filter(|(other, before)| (*before, *other) <= (number, rule)).or(Some((rule, number)))
 }
 
 impl Selection {
@@ -101,7 +104,7 @@ impl Selection {
         let subjects = [Some(target), raw];
         let mut best = None;
         self.conditionals.find(subjects, |rule| {
-            located.conditional = located.conditional.or(Some(rule.rule));
+            located.conditional = Some(located.conditional.map_or(rule.rule, |other| other.min(rule.rule)));
             best = lower(best, rule.rule, rule.concurrent);
         });
         if let Some((rule, _)) = best {
@@ -111,7 +114,7 @@ impl Selection {
         self.matches.find(subjects, |rule| match rule.concurrent {
             Some(number) => best = lower(best, rule.rule, Some(number)),
             None => {
-                unlimited = unlimited.or(Some(rule.rule));
+                unlimited = Some(unlimited.map_or(rule.rule, |other: usize| other.min(rule.rule)));
                 per_second = lower(per_second, rule.rule, rule.per_second);
                 kbytes = lower(kbytes, rule.rule, rule.kbytes);
             }
@@ -161,6 +164,7 @@ pub mod longest_prefix {
 #[allow(clippy::indexing_slicing)]
 mod tests {
     use super::*;
+    use crate::pattern::Pattern;
     use proptest::prelude::*;
 
     fn literal(text: &str, number: u32) -> Rule {
