@@ -3,8 +3,8 @@
 //! All responses of a rule share one number, the *tail*: the time at which everything that was reserved so far will have been sent at
 //! the limit. A response reserves its next piece, waits until the piece may begin, sends it, and only then reserves again. Having one
 //! piece each, all of the same size, responses take turns and get equal shares; the sum is exact, as the tail moves by what a piece takes
-//! at the limit, however late anybody wakes up. A rule that was slower than its limit has a credit of [`BURST_NS`] and no more: below the
-//! limit nobody waits.
+//! at the limit, however late anybody wakes up (up to [`LATE_NS`]). A rule that was slower than its limit has a credit of [`BURST_NS`] and no more:
+//! below the limit nobody waits. Whoever used the credit takes smaller turns when others come.
 //!
 //! How many responses there are is not counted, so no number can be wrong after a child has died: the backlog (tail minus now) tells. A piece gets
 //! shorter with the backlog that is found ([`reserve`]), so that a single response sends some 16 pieces a second and each of 200 still 3.
@@ -17,7 +17,9 @@
 //! Units: limits in kbytes per second, a kbyte is 1024 bytes (W15); times in nanoseconds of the monotonic clock.
 
 /// Credit of a rule that was slower than its limit, nanoseconds: so much time's worth is sent at once.
-pub const BURST_NS: u64 = 200_000_000;
+pub const BURST_NS: u64 = 50_000_000;
+/// What a response may catch up that woke up late, nanoseconds.
+pub const LATE_NS: u64 = 250_000_000;
 /// What the piece of a response takes that is alone, nanoseconds.
 const PIECE_NS: u64 = 60_000_000;
 /// Bytes of the smallest piece.
@@ -27,6 +29,8 @@ pub const MOST_PIECE: u64 = 1 << 20;
 /// Bytes of the first piece of a response at most. Later ones double as long as its client takes them: little is sent before it is known how many
 /// responses there are, and little is reserved for a client that is slow.
 pub const FIRST_PIECE: u64 = 2048;
+/// Part of a turn that a response takes as long as it has got more than others.
+const REPAYING: u64 = 4;
 /// No piece waits longer, nanoseconds.
 const MOST_WAIT_NS: u64 = 60_000_000_000;
 /// Shorter waits are not made, nanoseconds: what is sent early by so little stays reserved.
@@ -60,11 +64,23 @@ fn size(backlog: u64, limit: u32) -> u64 {
     u64::try_from(bytes).unwrap_or(MOST_PIECE).clamp(LEAST_PIECE, MOST_PIECE)
 }
 
-/// Reserves the next piece of a response, of `most` bytes at most. `limit` in kbytes per second, at least 1.
+/// What a response asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// Bytes at most.
+    pub most: u64,
+    /// Nanoseconds that the rule may have been behind its limit.
+    pub credit: u64,
+    /// It takes one in so many of the bytes that its turn has.
+    pub part: u64,
+}
+
+/// Reserves the next piece of a response. `limit` in kbytes per second, at least 1.
 #[must_use]
-pub fn reserve(tail: u64, now: u64, limit: u32, most: u64) -> Piece {
-    let start = tail.clamp(now.saturating_sub(BURST_NS), now.saturating_add(MOST_WAIT_NS));
-    let bytes = size(start.saturating_sub(now), limit).min(most).max(1);
+pub fn reserve(tail: u64, now: u64, limit: u32, wish: Wish) -> Piece {
+    let start = tail.clamp(now.saturating_sub(wish.credit), now.saturating_add(MOST_WAIT_NS));
+    let turn = size(start.saturating_sub(now), limit) / wish.part.max(1);
+    let bytes = turn.max(LEAST_PIECE).min(wish.most).max(1);
     Piece { tail: start.saturating_add(duration(bytes, limit)), start: start.max(now), bytes }
 }
 
@@ -84,6 +100,13 @@ pub struct Sending {
     until: u64,
     /// Size of the last piece.
     last: u64,
+    /// The tail behind it, and the part of its turn that it was.
+    tail: u64,
+    part: u64,
+    /// It had to wait for others.
+    crowded: bool,
+    /// Bytes that were sent before others came: of the credit, and of one piece.
+    ahead: u64,
     /// The time of this response, if it does not really wait (`QS_LogOnly`).
     virtual_now: u64,
     /// Moving average of its waits ([`average`]), microseconds; 0: it never waited.
@@ -95,12 +118,17 @@ pub struct Sending {
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Send so many bytes at most, then tell by [`Sending::sent`].
-    Send(u64),
-    /// Reserve a piece of so many bytes at most and tell by [`Sending::reserved`], after giving back so many.
+    /// Send what is left of the piece, then tell by [`Sending::sent`].
+    Send {
+        /// Bytes.
+        bytes: u64,
+        /// From then on.
+        start: u64,
+    },
+    /// Reserve a piece and tell by [`Sending::reserved`], after giving back so many.
     Reserve {
-        /// At most.
-        most: u64,
+        /// The piece.
+        wish: Wish,
         /// Left from a piece that is too old.
         give_back: u64,
     },
@@ -111,11 +139,15 @@ impl Sending {
     #[must_use]
     pub fn next(&mut self, now: u64, known: Option<u64>) -> Next {
         if self.left > 0 && now <= self.until {
-            return Next::Send(self.left);
+            return Next::Send { bytes: self.left, start: self.start };
         }
-        let is_taken = now.saturating_sub(self.start) <= 2 * PIECE_NS;
+        // How long it takes to send a piece and come back, a late start included.
+        let took = if self.last == 0 { 0 } else { now.saturating_sub(self.start) };
+        let is_taken = took <= 2 * PIECE_NS;
         let most = if is_taken { self.last.saturating_mul(2) } else { self.last / 2 }.clamp(FIRST_PIECE, MOST_PIECE);
-        Next::Reserve { most: known.map_or(most, |known| most.min(known)).max(1), give_back: std::mem::take(&mut self.left) }
+        let most = known.map_or(most, |known| most.min(known)).max(1);
+        self.part = if self.ahead > 0 && self.crowded { REPAYING } else { 1 };
+        Next::Reserve { wish: Wish { most, credit: took.clamp(BURST_NS, LATE_NS), part: self.part }, give_back: std::mem::take(&mut self.left) }
     }
 
     /// A piece was reserved: how long to wait before it is sent, nanoseconds.
@@ -124,6 +156,15 @@ impl Sending {
         let wait = if wait < LEAST_WAIT_NS { 0 } else { wait };
         self.left = piece.bytes;
         self.start = piece.start;
+        // Alone, a response finds the tail that it left.
+        self.crowded = wait > 0 && piece.start > self.tail;
+        if self.crowded {
+            self.ahead = self.ahead.saturating_sub(piece.bytes.saturating_mul(self.part.saturating_sub(1)));
+        } else {
+            let most = u64::from(limit).saturating_mul(1024) / (1_000_000_000 / (BURST_NS + PIECE_NS));
+            self.ahead = self.ahead.saturating_add(piece.bytes).min(most);
+        }
+        self.tail = piece.tail;
         self.last = piece.bytes;
         self.until = piece.start.saturating_add(duration(piece.bytes, limit)).saturating_add(GRACE_NS);
         if wait > 0 {
