@@ -10,9 +10,11 @@ use qos_core::address::Address;
 use qos_core::rate::required;
 use qos_core::rules::{EventCount, Kind, Limit};
 use qos_core::text::Text;
+use qos_core::throttle;
 use qos_core::view::{
     AddressCount, Concurrent, Connections, DataRate, Delay, Event, EventLimit, Geo, Options, Rate, Rule, RuleKind, Search, Server, Snapshot, events,
 };
+use qos_shm::RuleCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -171,7 +173,20 @@ fn one_rule(runtime: &Runtime, rules: &ServerRules, active: &ActiveRule) -> Rule
         text: Text::from(rule.text.as_slice()),
         concurrent: rule.concurrent.map(|limit| Concurrent { limit: u64::from(limit.number), current: u64::from(runtime.region.count(active.count)) }),
         requests: rule.per_second.map(|limit| rate(limit, read(cell.map(|cell| &cell.measured)), wait_ms)),
-        kbytes: rule.kbytes.map(|limit| rate(limit, read(cell.map(|cell| &cell.bandwidth)), 0)),
+        kbytes: rule.kbytes.map(|limit| kbytes(limit, cell)),
+    }
+}
+
+/// Current bandwidth, and how long the next bytes wait.
+fn kbytes(limit: Limit, cell: Option<&RuleCell>) -> Rate {
+    let read = |word: fn(&RuleCell) -> &AtomicU64| cell.map_or(0, |cell| word(cell).load(Ordering::Acquire));
+    let (now, bytes) = (clock::monotonic_ns(), read(|cell| &cell.bytes));
+    let current = throttle::current(read(|cell| &cell.bandwidth_window), read(|cell| &cell.bandwidth), bytes, now);
+    Rate {
+        limit: u64::from(limit.number),
+        current: u64::from(current),
+        age: if bytes == 0 { u32::MAX } else { 0 },
+        wait_ms: u32::try_from(read(|cell| &cell.tail).saturating_sub(now) / 1_000_000).unwrap_or(u32::MAX),
     }
 }
 

@@ -7,6 +7,7 @@ use super::header_parser::unique_id;
 use super::judging::Asked;
 use super::post_read_request::server_record;
 use super::pre_connection::table_full;
+use crate::filters;
 use crate::httpd::log;
 use crate::httpd::request::Request;
 use crate::httpd::variables::Variables;
@@ -231,6 +232,27 @@ fn find(request: Request<'_>, rules: &ServerRules) -> Located {
 /// Step 27: the limit of concurrent requests of the location (010).
 pub fn location_limit(asked: &mut Asked<'_>) -> Option<c_int> {
     check_location(asked, 0, 10, c"010")
+}
+
+/// Step 29: the lowest limit of kbytes per second, of events and of the location (section 8.1), holds for the response.
+pub fn bandwidth(asked: &mut Asked<'_>) {
+    let Some(rules) = rules_of(asked.request) else { return };
+    let Some(known) = asked.state.known_rules() else { return };
+    // Of equal ones the event's.
+    let mut lowest: Option<(Limit, &ActiveRule)> = None;
+    for rule in [known.event_kbytes, known.located.main, known.located.kbytes].into_iter().filter_map(|place| rules.rule(place)) {
+        if let Some(limit) = rule.rule.kbytes.filter(|limit| lowest.is_none_or(|(before, _)| limit.number < before.number)) {
+            lowest = Some((limit, rule));
+        }
+    }
+    let Some((limit, rule)) = lowest else { return };
+    let Some(cell) = rules.cell(rule) else { return };
+    if is_vip_request(asked) {
+        asked.state.letters.add(b'S');
+        return;
+    }
+    let throttle = filters::Throttle { cell, limit: limit.number, log_only: limit.log_only || asked.runtime.log_only };
+    filters::throttle(asked.request, asked.record, asked.state, throttle);
 }
 
 /// Step 30: `QS_CondLocRequestLimitMatch` (011).

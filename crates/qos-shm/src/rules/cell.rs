@@ -37,15 +37,18 @@ pub struct RuleCell {
     /// When the last groups of requests began: monotonic microseconds:63 | whether they had to wait:1.
     pub ring: [AtomicU64; RING],
 
-    /// Bandwidth: when all that was reserved will have been sent at the limit, monotonic microseconds.
+    /// Bandwidth: when all that was reserved will have been sent at the limit, monotonic nanoseconds
+    /// (`qos_core::throttle`).
     pub tail: AtomicU64,
+    /// The same where nobody really waits (`QS_LogOnly`), in a time of its own.
+    pub virtual_tail: AtomicU64,
     /// Bytes that responses of the rule have sent.
     pub bytes: AtomicU64,
     /// The window in which bandwidth is measured: its start:32 | kbytes sent at its start, modulo 2^32:32.
     pub bandwidth_window: AtomicU64,
     /// The last complete window: kbytes per second:32 | when it ended:32.
     pub bandwidth: AtomicU64,
-    reserved_bandwidth: [AtomicU64; 12],
+    reserved_bandwidth: [AtomicU64; 11],
 
     /// Requests denied since the cell was claimed.
     pub denied: AtomicU64,
