@@ -79,7 +79,8 @@ impl Share {
         if wait > 0 {
             let cell = self.throttle.cell;
             cell.throttled_us.fetch_add(wait / 1000, Relaxed);
-            cell.throttled.fetch_add(u64::from(is_first), Relaxed);
+            let counter = if self.throttle.log_only { &cell.would_throttle } else { &cell.throttled };
+            counter.fetch_add(u64::from(is_first), Relaxed);
         }
         (piece.bytes, if wait == 0 || self.throttle.log_only { 0 } else { piece.start })
     }

@@ -394,7 +394,7 @@ pub fn note_delay(cell: &RuleCell, delay_us: u64, now: u32) {
 pub fn too_many_delayed(asked: &mut Asked<'_>, rules: &ServerRules, rule: &ActiveRule, max: u32, current: u32, wait_ms: u32) -> Option<c_int> {
     let limit = rule.rule.per_second.unwrap_or_default();
     if let Some(cell) = rules.cell(rule) {
-        one_more(&cell.denied);
+        one_more(&cell.crowded);
     }
     if say(asked, rules.cell(rule), |times| message::too_many_delayed_summed_up(&rule.shown, limit.number, max, times)) {
         let (client, id) = (peer(asked.record), unique_id(asked.request));

@@ -58,7 +58,7 @@ pub struct RuleCell {
     pub delayed: AtomicU64,
     /// Their delays together, microseconds.
     pub delayed_us: AtomicU64,
-    /// Responses that were throttled, or would have been.
+    /// Responses that were throttled.
     pub throttled: AtomicU64,
     /// Their waits together, microseconds.
     pub throttled_us: AtomicU64,
@@ -66,7 +66,11 @@ pub struct RuleCell {
     pub would_delay: AtomicU64,
     /// Lines about denials: second (monotonic) of the last one:32 | denials in it:32.
     pub lines: AtomicU64,
-    reserved_counters: [AtomicU64; 8],
+    /// Requests denied because too many are delayed.
+    pub crowded: AtomicU64,
+    /// Responses that would have been throttled but for `QS_LogOnly`.
+    pub would_throttle: AtomicU64,
+    reserved_counters: [AtomicU64; 6],
 }
 
 const _: () = assert!(size_of::<RuleCell>() == 7 * 128);
