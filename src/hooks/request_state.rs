@@ -8,6 +8,7 @@ use qos_core::letters::Letters;
 use qos_core::rules::Located;
 use qos_core::variables::tuning::KeepAlive;
 use qos_shm::{Child, CountKey, REQUEST_HOLDINGS, RequestId};
+use smallvec::SmallVec;
 use std::ffi::c_void;
 
 /// Lives in the request's pool; made by post_read_request, so that the log hook knows the request was counted.
@@ -36,7 +37,6 @@ pub struct RequestState {
     rules: *mut RuleState,
     /// Its part in the bandwidth of a rule, null without.
     pub share: *mut crate::filters::throttle::Share,
-    released_with_pool: bool,
 }
 
 /// What rules of locations and events know of a request.
@@ -47,17 +47,17 @@ pub struct RuleState {
     /// Requests of the rule that counts it, and of the conditional rule.
     pub requests: [Option<u32>; 2],
     /// Places of the event rules that limit its requests per second.
-    pub event_rates: Vec<usize>,
+    pub event_rates: SmallVec<[usize; 4]>,
     /// The event rule with the fewest kbytes per second.
     pub event_kbytes: Option<usize>,
     /// Variables whose event was counted when the request came, by their numbers.
-    pub counted: Vec<usize>,
+    pub counted: SmallVec<[usize; 4]>,
     /// Denied by the limit of its location: not measured for it.
     pub located_denied: bool,
     /// Denied by the limit of an event: not measured for events.
     pub event_denied: bool,
     /// Slots of its own, for counts and for a place in a queue.
-    slots: Vec<RequestId>,
+    slots: SmallVec<[RequestId; 4]>,
     /// Counts that they hold.
     held: usize,
 }
@@ -86,16 +86,9 @@ impl RequestState {
     pub fn slot(&mut self, request: Request<'_>, child: &Child) -> Option<RequestId> {
         if self.slot.is_none() {
             self.slot = child.open_request();
-            self.release_with_pool(request);
-        }
-        self.slot
-    }
-
-    /// What the request holds is given back at the end of its pool at the latest.
-    fn release_with_pool(&mut self, request: Request<'_>) {
-        if !std::mem::replace(&mut self.released_with_pool, true) {
             request.pool().on_clear(std::ptr::from_mut(self).cast(), request_ends);
         }
+        self.slot
     }
 
     /// Counts the request for a rule; the number of its requests, this one included. `None`: no place is free.
@@ -105,7 +98,6 @@ impl RequestState {
         while self.rules(request).slots.len() <= number {
             let slot = child.open_request()?;
             self.rules(request).slots.push(slot);
-            self.release_with_pool(request);
         }
         let rules = self.rules(request);
         let current = child.enter_for_request(*rules.slots.get(number)?, held % REQUEST_HOLDINGS, key)?;
@@ -118,7 +110,6 @@ impl RequestState {
         if self.rules(request).slots.is_empty() {
             let slot = child.open_request()?;
             self.rules(request).slots.push(slot);
-            self.release_with_pool(request);
         }
         self.rules(request).slots.first().copied()
     }
@@ -136,9 +127,10 @@ impl RequestState {
     /// What rules of locations and events know of it.
     pub fn rules(&mut self, request: Request<'_>) -> &mut RuleState {
         if self.rules.is_null() {
-            self.rules = request.pool().own(RuleState::default());
+            self.rules = Box::into_raw(Box::default());
+            request.pool().on_clear(std::ptr::from_mut(self).cast(), rules_end);
         }
-        // SAFETY: just made, or made before; it lives as long as the pool that this state lives in, and one thread uses both.
+        // SAFETY: made here; it lives until `rules_end`, which forgets it, and one thread uses both.
         unsafe { &mut *self.rules }
     }
 
@@ -171,10 +163,23 @@ impl RequestState {
             slot: None,
             rules: std::ptr::null_mut(),
             share: std::ptr::null_mut(),
-            released_with_pool: false,
         };
         request.set_state(request.pool().place(state).cast());
     }
+}
+
+/// The end of what rules know of a request, and of what it holds for them. Nothing of it is used after: cleanups that were registered before this one,
+/// such as [`request_ends`], run later.
+unsafe extern "C" fn rules_end(data: *mut c_void) -> ffi::apr_status_t {
+    crate::httpd::guard::guard("end of request", (), || {
+        // SAFETY: registered with a state that lives in the same pool; its rules were made by `RequestState::rules` and are dropped only here.
+        unsafe {
+            let state = &mut *data.cast::<RequestState>();
+            state.release_rules();
+            drop(Box::from_raw(std::mem::replace(&mut state.rules, std::ptr::null_mut())));
+        }
+    });
+    0
 }
 
 /// A request whose end was never logged gives back what it holds.

@@ -19,11 +19,14 @@ impl Child {
         if !self.has_request(id) {
             return;
         }
-        for place in 0..TURNS {
-            self.leave_queue(id, place);
-        }
+        let turns = self.region.turns();
+        (0..TURNS).for_each(|place| turns.leave(id.raw() * TURNS as u32 + place as u32));
+        let slot = self.region.requests().get(id.raw() as usize);
         for place in 0..REQUEST_HOLDINGS {
-            self.leave_for_request(id, place);
+            // Most requests hold one count or two.
+            if slot.and_then(|slot| slot.holding(place)).is_some_and(|cell| cell.counted().is_some()) {
+                self.region.table().leave(self.region.request_holding(id.raw(), place));
+            }
         }
         self.requests.give(id.raw());
     }

@@ -42,6 +42,23 @@ pub fn per_request(module: Module, config: &str, n: u32, extra: Extra) -> f64 {
     (run(extra) - run(Extra::Nothing)) / f64::from(n)
 }
 
+/// The functions in which the instructions of one request more are, beyond those without `config`.
+pub fn profile_of(module: Module, without: &str, with: &str, n: u32, extra: Extra) {
+    let runs = |config: &str| {
+        let server = server(module, config);
+        [Extra::Nothing, extra].map(|extra| count(&server, true, |addr| visit(addr, n, extra)))
+    };
+    let ([base, less], [nothing, more]) = (runs(without), runs(with));
+    let at = |run: &Counted, name: &String| run.functions.get(name).map_or(0.0, |f| f.own as f64);
+    let mut rows: Vec<(String, String, f64)> = more
+        .functions
+        .iter()
+        .map(|(name, f)| (name.clone(), f.object.clone(), (at(&more, name) - at(&nothing, name) - at(&less, name) + at(&base, name)) / f64::from(n)))
+        .collect();
+    rows.sort_by(|a, b| b.2.total_cmp(&a.2));
+    print_functions(&format!("Instructions that {} adds: functions", variant::name(module)), rows);
+}
+
 pub fn measure(options: &Options) {
     compare(options, "packaging/run.conf", RUN_CONF);
     // What client limits cost in instructions; their bar is in requests per second.

@@ -2,7 +2,7 @@
 
 use httpd_lab::Module;
 
-use crate::instructions::{Extra, per_request};
+use crate::instructions::{self, Extra, per_request};
 use crate::options::Options;
 use crate::table::{Bar, Table, grouped};
 use crate::variant;
@@ -43,4 +43,7 @@ pub fn measure(options: &Options) {
         }
     }
     table.print();
+    if options.profile {
+        instructions::profile_of(Module::Ours, "QS_LocRequestLimit /nowhere 100", &patterns(), n, Extra::Queries);
+    }
 }
