@@ -32,7 +32,7 @@ pub struct RequestState {
     pub keep_alive_refused: bool,
     /// Its counts and places in queues.
     pub slot: Option<RequestId>,
-    /// What rules of locations and events know of it; made when they apply, dropped with the pool.
+    /// What rules of locations and events know of it; made when they apply, dropped by [`request_ends`] alone.
     rules: *mut RuleState,
     released_with_pool: bool,
 }
@@ -134,9 +134,10 @@ impl RequestState {
     /// What rules of locations and events know of it.
     pub fn rules(&mut self, request: Request<'_>) -> &mut RuleState {
         if self.rules.is_null() {
-            self.rules = request.pool().own(RuleState::default());
+            self.rules = Box::into_raw(Box::default());
+            self.release_with_pool(request);
         }
-        // SAFETY: just made, or made before; it lives as long as the pool that this state lives in, and one thread uses both.
+        // SAFETY: just made, or made before; it lives until `request_ends`, and one thread uses both.
         unsafe { &mut *self.rules }
     }
 
@@ -151,6 +152,17 @@ impl RequestState {
         self.release_rules();
         if let (Some(id), Some(state)) = (self.slot.take(), child()) {
             state.child.close_request(id);
+        }
+    }
+
+    /// The end of the pool: gives back what the request holds, then drops what rules know of it. One cleanup does both, as two of them would run in the
+    /// order in which the first rule came to ask for either.
+    fn end(&mut self) {
+        self.release();
+        let rules = std::mem::replace(&mut self.rules, std::ptr::null_mut());
+        if !rules.is_null() {
+            // SAFETY: made by `rules` from a box, and nobody finds it any longer.
+            drop(unsafe { Box::from_raw(rules) });
         }
     }
 
@@ -178,7 +190,7 @@ impl RequestState {
 unsafe extern "C" fn request_ends(data: *mut c_void) -> ffi::apr_status_t {
     crate::httpd::guard::guard("end of request", (), || {
         // SAFETY: registered with a state that lives in the same pool.
-        unsafe { (*data.cast::<RequestState>()).release() };
+        unsafe { (*data.cast::<RequestState>()).end() };
     });
     0
 }
