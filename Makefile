@@ -40,7 +40,7 @@ run: build ## a private Apache on http://localhost:8080 (PORT=...) with the modu
 	@PORT="$(PORT)" MODULE="$(MODULE)" packaging/run.sh
 
 test: build ## all tests, against real Apache processes, and the concurrency model
-	$(CARGO) test --workspace --no-fail-fast
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} $(CARGO) test --workspace --no-fail-fast
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR="$(TARGET_DIR)/loom" $(CARGO) test -p qos-shm --release --lib loom
 
 bench: build ## measure no module, the packaged original and ours side by side

@@ -28,6 +28,8 @@ const FUNCTIONS: &[&str] = &[
     "ap_register_output_filter",
     "ap_remove_input_filter",
     "ap_remove_output_filter",
+    "ap_run_process_connection",
+    "ap_save_brigade",
     "ap_retained_data_create",
     "ap_retained_data_get",
     "ap_open_piped_log",
@@ -73,6 +75,7 @@ const TYPES: &[&str] = &[
     "apr_array_header_t",
 ];
 const VARIABLES: &[&str] = &[
+    "QOS_.*",
     "ap_scoreboard_image",
     "ap_conftree",
     "MODULE_MAGIC_NUMBER_MAJOR",

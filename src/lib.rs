@@ -80,6 +80,9 @@ unsafe extern "C" fn register_hooks(_pool: *mut ffi::apr_pool_t) {
 
         ffi::ap_hook_pre_connection(Some(hooks::connecting::pre_connection_blocked), after_remoteip, before_ssl, middle);
         ffi::ap_hook_pre_connection(Some(hooks::pre_connection::pre_connection), after_ssl, none, last);
+        ffi::ap_hook_process_connection(Some(hooks::waiting::process_connection), none, before_http2, ffi::APR_HOOK_REALLY_FIRST);
+        ffi::ap_hook_suspend_connection(Some(hooks::waiting::suspend_connection), none, none, ffi::APR_HOOK_REALLY_LAST as i32);
+        ffi::ap_hook_resume_connection(Some(hooks::waiting::resume_connection), none, none, ffi::APR_HOOK_REALLY_FIRST);
         ffi::ap_hook_process_connection(Some(hooks::process_connection::process_connection), none, before_http2, first);
         ffi::ap_hook_protocol_switch(Some(hooks::process_connection::protocol_switch), none, before_http2, ffi::APR_HOOK_REALLY_FIRST);
         ffi::ap_hook_pre_close_connection(Some(hooks::pre_connection::pre_close_connection), none, none, first);

@@ -146,6 +146,8 @@ pub mod feature {
     pub const SSL: u32 = 4096;
     /// Rules about requests of locations and events.
     pub const RULES: u32 = 8192;
+    /// Responses that are throttled, on an MPM on which they can wait without a worker.
+    pub const WAITING: u32 = 1 << 21;
 
     /// `QS_LimitRequestBody`, the directive or the variable.
     pub const BODY_LIMIT: u32 = 1 << 20;
@@ -318,6 +320,10 @@ pub struct ConnectionRecord {
     pub refused: AtomicBool,
     /// How long it waits for its next request, seconds; 0: as its server says.
     pub keep_alive: AtomicU32,
+    /// Whether the connection can wait for a moment without a worker while it is processed now.
+    pub comes_back: AtomicBool,
+    /// What waits so, once a response was throttled.
+    pub hold: AtomicPtr<crate::filters::hold::Hold>,
     /// `QS_ConnectionId`, NUL-terminated, and whether it was written (0 no, 1 in progress, 2 yes).
     pub connection_id: std::cell::UnsafeCell<[u8; 64]>,
     /// See above.

@@ -2,11 +2,13 @@
 
 mod body_limit;
 mod broken;
+pub mod hold;
 mod input;
 mod keep_alive;
 mod response;
 mod search;
 mod stream;
+pub mod throttle;
 
 pub use body_limit::count_body;
 pub use broken::watch_output;
@@ -15,6 +17,7 @@ pub use keep_alive::keep_alive;
 pub use response::{add_error_filter, add_response_filter};
 pub use search::search_body;
 pub use stream::add_stream_filter;
+pub use throttle::{Throttle, throttle};
 
 use crate::httpd::connection::Connection;
 use crate::httpd::ffi;
@@ -51,10 +54,10 @@ impl Registered {
         unsafe { ffi::ap_add_input_filter_handle(self.0.load(Ordering::Acquire), context, request, connection) };
     }
 
-    fn add_output(&self, context: *mut c_void, request: Option<Request<'_>>, connection: *mut ffi::conn_rec) {
+    fn add_output(&self, context: *mut c_void, request: Option<Request<'_>>, connection: *mut ffi::conn_rec) -> *mut ffi::ap_filter_t {
         let request = request.map_or(null_mut(), Request::as_ptr);
         // SAFETY: as above.
-        unsafe { ffi::ap_add_output_filter_handle(self.0.load(Ordering::Acquire), context, request, connection) };
+        unsafe { ffi::ap_add_output_filter_handle(self.0.load(Ordering::Acquire), context, request, connection) }
     }
 }
 
@@ -68,6 +71,8 @@ static ERROR_RESPONSE: Registered = Registered::new();
 static BROKEN: Registered = Registered::new();
 static KEEP_ALIVE: Registered = Registered::new();
 static SEARCH: Registered = Registered::new();
+static DELAY: Registered = Registered::new();
+static HOLD: Registered = Registered::new();
 
 /// Registers all filters; called while httpd loads the module.
 pub fn register() {
@@ -83,6 +88,8 @@ pub fn register() {
         SEARCH.output(c"qos-out-filter-body", Some(search::filter), ffi::AP_FTYPE_RESOURCE + 1);
         // Behind all filters of the content, before the one that makes the head.
         KEEP_ALIVE.output(c"qos-out-filter-keepalive", Some(keep_alive::filter), ffi::AP_FTYPE_PROTOCOL - 1);
+        DELAY.output(c"qos-out-filter-delay", Some(throttle::filter), ffi::AP_FTYPE_PROTOCOL + 3);
+        HOLD.output(c"qos-out-filter-hold", Some(hold::filter), ffi::AP_FTYPE_CONNECTION);
         BROKEN.output(c"qos-out-filter-brokencon", Some(broken::filter), ffi::AP_FTYPE_PROTOCOL + 3);
     }
 }

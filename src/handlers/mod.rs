@@ -4,6 +4,7 @@
 pub mod clients;
 mod console;
 mod metrics;
+mod rules;
 mod snapshot;
 mod status;
 mod viewer;

@@ -1,18 +1,15 @@
 //! Facts for the viewer: read from configuration, shared region and scoreboard, without stopping anybody.
 
-use super::clients;
+use super::{clients, rules};
 use crate::config::ServerRecord;
 use crate::hooks::post_config::VERSION;
 use crate::httpd::{clock, ffi, scoreboard, server};
-use crate::rules::{ActiveCount, ActiveRule, ServerRules};
+use crate::rules::ServerRules;
 use crate::runtime::Runtime;
 use qos_core::address::Address;
 use qos_core::rate::required;
-use qos_core::rules::{EventCount, Kind, Limit};
 use qos_core::text::Text;
-use qos_core::view::{
-    AddressCount, Concurrent, Connections, DataRate, Delay, Event, EventLimit, Geo, Options, Rate, Rule, RuleKind, Search, Server, Snapshot, events,
-};
+use qos_core::view::{AddressCount, Connections, DataRate, Delay, Event, Geo, Options, Search, Server, Snapshot, events};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -132,10 +129,10 @@ fn servers(runtime: &Runtime, options: &Options, open: &Open) -> Vec<Server> {
             connections: own.map(|record| connections(runtime, options, open, record)),
             // A host with a configuration of its own has rules of its own.
             rules: rules_of(record.filter(|_| !shares_main))
-                .map(|rules| rules.rules.iter().map(|rule| one_rule(runtime, rules, rule)).collect())
+                .map(|rules| rules.rules.iter().map(|rule| rules::rule(runtime, rules, rule)).collect())
                 .unwrap_or_default(),
             event_limits: rules_of(record.filter(|_| !shares_main))
-                .map(|rules| rules.counts.iter().map(|count| event_limit(rules, count)).collect())
+                .map(|rules| rules.counts.iter().map(|count| rules::event_limit(runtime, rules, count)).collect())
                 .unwrap_or_default(),
         }
     };
@@ -144,49 +141,6 @@ fn servers(runtime: &Runtime, options: &Options, open: &Open) -> Vec<Server> {
 
 fn rules_of(record: Option<&ServerRecord>) -> Option<&ServerRules> {
     record.and_then(ServerRecord::rules)
-}
-
-fn one_rule(runtime: &Runtime, rules: &ServerRules, active: &ActiveRule) -> Rule {
-    let (rule, cell) = (&active.rule, rules.cell(active));
-    let now = crate::clients::now();
-    let read = |word: Option<&AtomicU64>| word.map_or(0, |word| word.load(Ordering::Acquire));
-    let rate = |limit: Limit, measured: u64, wait_ms: u32| Rate {
-        limit: u64::from(limit.number),
-        current: measured >> 32,
-        age: if measured == 0 { u32::MAX } else { now.saturating_sub(measured as u32) },
-        wait_ms,
-    };
-    let delay = read(cell.map(|cell| &cell.delay));
-    // A delay of the last seconds is what requests wait for now.
-    let wait_ms = if now.saturating_sub(delay as u32) > 10 { 0 } else { (delay >> 32) as u32 };
-    Rule {
-        kind: match rule.kind {
-            Kind::Literal => RuleKind::Location,
-            Kind::Match => RuleKind::LocationMatch,
-            Kind::Conditional => RuleKind::ConditionalLocationMatch,
-            Kind::EventRequest => RuleKind::EventRequest,
-            Kind::EventPerSecond => RuleKind::EventPerSecond,
-            Kind::EventKBytes => RuleKind::EventKBytes,
-        },
-        text: Text::from(rule.text.as_slice()),
-        concurrent: rule.concurrent.map(|limit| Concurrent { limit: u64::from(limit.number), current: u64::from(runtime.region.count(active.count)) }),
-        requests: rule.per_second.map(|limit| rate(limit, read(cell.map(|cell| &cell.measured)), wait_ms)),
-        kbytes: rule.kbytes.map(|limit| rate(limit, read(cell.map(|cell| &cell.bandwidth)), 0)),
-    }
-}
-
-fn event_limit(rules: &ServerRules, count: &ActiveCount) -> EventLimit {
-    let now = crate::clients::now();
-    let state = EventCount::unpack(rules.count_cell(count).map_or(0, |cell| cell.events.load(Ordering::Acquire)));
-    let state = count.rule.expire(state, now);
-    EventLimit {
-        name: Text::from(count.rule.variable.to_bytes()),
-        conditional: count.rule.condition.is_some(),
-        limit: u64::from(count.rule.number),
-        seconds: count.rule.seconds,
-        current: u64::from(state.count),
-        remaining: count.rule.remaining(state, now),
-    }
 }
 
 fn connections(runtime: &Runtime, options: &Options, open: &Open, record: &ServerRecord) -> Connections {

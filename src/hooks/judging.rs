@@ -80,7 +80,7 @@ fn run(asked: &mut Asked<'_>, step: Step) -> Option<c_int> {
         Step::LocationLimit => return limits::location_limit(asked),
         Step::ConditionalLimit => return limits::conditional_limit(asked),
         Step::RequestDelay => return pacing::wait(asked),
-        Step::Bandwidth => (),
+        Step::Bandwidth => limits::bandwidth(asked),
         Step::Delay => return pacing::delay(asked),
     }
     None

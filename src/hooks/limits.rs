@@ -7,6 +7,7 @@ use super::header_parser::unique_id;
 use super::judging::Asked;
 use super::post_read_request::server_record;
 use super::pre_connection::table_full;
+use crate::filters;
 use crate::httpd::log;
 use crate::httpd::request::Request;
 use crate::httpd::variables::Variables;
@@ -235,6 +236,27 @@ pub fn location_limit(asked: &mut Asked<'_>) -> Option<c_int> {
     check_location(asked, 0, 10, c"010")
 }
 
+/// Step 29: the lowest limit of kbytes per second, of events and of the location (section 8.1), holds for the response.
+pub fn bandwidth(asked: &mut Asked<'_>) {
+    let Some(rules) = rules_of(asked.request) else { return };
+    let Some(known) = asked.state.known_rules() else { return };
+    // Of equal ones the event's.
+    let mut lowest: Option<(Limit, &ActiveRule)> = None;
+    for rule in [known.event_kbytes, known.located.main, known.located.kbytes].into_iter().filter_map(|place| rules.rule(place)) {
+        if let Some(limit) = rule.rule.kbytes.filter(|limit| lowest.is_none_or(|(before, _)| limit.number < before.number)) {
+            lowest = Some((limit, rule));
+        }
+    }
+    let Some((limit, rule)) = lowest else { return };
+    let Some(cell) = rules.cell(rule) else { return };
+    if is_vip_request(asked) {
+        asked.state.letters.add(b'S');
+        return;
+    }
+    let throttle = filters::Throttle { cell, limit: limit.number, log_only: limit.log_only || asked.runtime.log_only };
+    filters::throttle(asked.request, asked.record, asked.state, throttle);
+}
+
 /// Step 30: `QS_CondLocRequestLimitMatch` (011).
 pub fn conditional_limit(asked: &mut Asked<'_>) -> Option<c_int> {
     check_location(asked, 1, 11, c"011")
@@ -374,7 +396,7 @@ pub fn note_delay(cell: &RuleCell, delay_us: u64, now: u32) {
 pub fn too_many_delayed(asked: &mut Asked<'_>, rules: &ServerRules, rule: &ActiveRule, max: u32, current: u32, wait_ms: u32) -> Option<c_int> {
     let limit = rule.rule.per_second.unwrap_or_default();
     if let Some(cell) = rules.cell(rule) {
-        one_more(&cell.denied);
+        one_more(&cell.crowded);
     }
     if say(asked, rules.cell(rule), |times| message::too_many_delayed_summed_up(&rule.shown, limit.number, max, times)) {
         let (client, id) = (peer(asked.record), unique_id(asked.request));

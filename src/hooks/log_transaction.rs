@@ -6,10 +6,11 @@ use super::header_parser::log_env;
 use super::limits;
 use super::post_read_request::server_record;
 use super::set_variables;
+use crate::filters;
 use crate::httpd::connection::Connection;
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
-use crate::httpd::{clock, ffi};
+use crate::httpd::{clock, decimal, ffi};
 use crate::runtime::{ConnectionRecord, feature, runtime};
 use qos_core::letters::Letters;
 use qos_core::qslog;
@@ -24,8 +25,11 @@ pub unsafe extern "C" fn log_transaction(r: *mut ffi::request_rec) -> c_int {
         // SAFETY: as above.
         let Some(connection) = (unsafe { Connection::new(request.connection()) }) else { return ffi::DECLINED };
         let Some(record) = ConnectionRecord::of(connection) else { return ffi::DECLINED };
-        log_env(request, "<LG_1");
         let mut state = RequestState::of(request);
+        if let Some(state) = state.as_deref_mut() {
+            throttled(request, state);
+        }
+        log_env(request, "<LG_1");
         if set_variables::at_end(request) {
             // There may be more to count.
             if let Some(state) = state.as_deref_mut() {
@@ -59,6 +63,15 @@ pub unsafe extern "C" fn log_transaction(r: *mut ffi::request_rec) -> c_int {
         }
         ffi::DECLINED
     })
+}
+
+/// A response that was throttled, or would have been: letter `L`, and how long it waited (request-event.md section 8.4).
+fn throttled(request: Request<'_>, state: &mut RequestState) {
+    if let Some(delayed) = filters::throttle::end(state) {
+        state.letters.add(b'L');
+        let mut digits = [0u8; 20];
+        request.set_variable(c"QS_ResponseDelayTime", request.pool().string(decimal(delayed, &mut digits)));
+    }
 }
 
 /// Rules about requests: counts of events, measured rates. Returns `mod_qos_cr`.

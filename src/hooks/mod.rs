@@ -22,5 +22,6 @@ mod request_state;
 pub mod set_variables;
 pub mod tuning;
 pub mod turns;
+pub mod waiting;
 
 pub use request_state::RequestState;

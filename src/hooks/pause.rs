@@ -28,6 +28,12 @@ pub fn has_left(record: &ConnectionRecord) -> bool {
     descriptor(record).is_some_and(|fd| socket::ends_within(fd, Duration::ZERO))
 }
 
-fn descriptor(record: &ConnectionRecord) -> Option<i32> {
+/// Whether the connection has ended: another thread may say so for an HTTP/2 stream.
+pub fn is_closed(record: &ConnectionRecord) -> bool {
+    record.local.is_some() && descriptor(record).is_none()
+}
+
+/// The descriptor of the connection's socket.
+pub fn descriptor(record: &ConnectionRecord) -> Option<i32> {
     record.local.and_then(|local| *local.watched.lock()).map(|watched| watched.fd)
 }

@@ -7,9 +7,10 @@ use crate::httpd::pool::Pool;
 use crate::httpd::{ffi, log, process_exists, retained, server};
 use crate::names::Names;
 use crate::rules;
-use crate::runtime::{LogPipe, Runtime, feature, publish, retract};
+use crate::runtime::{LogPipe, Runtime, feature, publish, retract, steps};
 use qos_core::capacity::{Mpm, computed};
 use qos_core::config::{AUTOMATIC_PAGES, RESPONSE_CODE, ServerConfig};
+use qos_core::order::Step;
 use qos_shm::{Region, Sizing};
 use std::ffi::{CString, c_int, c_void};
 use std::hash::{BuildHasher, RandomState};
@@ -70,6 +71,10 @@ pub unsafe extern "C" fn post_config(
         if let Err(error) = rules::open(&region, main, &mut names.set, clients::now()) {
             log::server(main, log::Level::Emerg, || format!("mod_qos(002): failed to create shared memory (rules): {error}"));
             return START_FAILED;
+        }
+        // SAFETY: only asks the MPM.
+        if steps::active().has(Step::Bandwidth) && unsafe { ffi::qos_shim_mpm_can_wait() } != 0 {
+            feature::add(feature::WAITING);
         }
         automatic_pages(main, pool);
         super::tuning::look_for_variables();

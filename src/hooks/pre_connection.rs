@@ -66,6 +66,8 @@ fn admit(connection: Connection<'_>, fd: Option<i32>, runtime: &'static Runtime)
         announced: AtomicU8::new(if awaited { announced::AWAITED } else { announced::NO }),
         refused: AtomicBool::new(false),
         keep_alive: AtomicU32::new(0),
+        comes_back: AtomicBool::new(false),
+        hold: AtomicPtr::new(null_mut()),
         connection_id: std::cell::UnsafeCell::new([0; 64]),
         connection_id_state: AtomicU8::new(0),
     });
@@ -248,6 +250,7 @@ pub unsafe extern "C" fn pre_close_connection(c: *mut ffi::conn_rec) -> c_int {
         if let Some(connection) = unsafe { Connection::new(c) } {
             if !connection.is_stream() {
                 if let Some(record) = ConnectionRecord::of(connection) {
+                    super::waiting::closes(connection, record);
                     unwatch(record);
                     if record.has_flag(flag::CUT) || runtime().is_some_and(linger_shortly) {
                         connection.set_note(c"short-lingering-close", c"1".as_ptr());

@@ -34,6 +34,8 @@ pub struct RequestState {
     pub slot: Option<RequestId>,
     /// What rules of locations and events know of it; made when they apply, dropped by [`request_ends`] alone.
     rules: *mut RuleState,
+    /// Its part in the bandwidth of a rule, null without.
+    pub share: *mut crate::filters::throttle::Share,
     released_with_pool: bool,
 }
 
@@ -180,6 +182,7 @@ impl RequestState {
             keep_alive_refused: false,
             slot: None,
             rules: std::ptr::null_mut(),
+            share: std::ptr::null_mut(),
             released_with_pool: false,
         };
         request.set_state(request.pool().place(state).cast());

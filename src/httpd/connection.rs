@@ -119,6 +119,36 @@ impl<'a> Connection<'a> {
         unsafe { ffi::qos_shim_aborted(self.as_ptr()) != 0 }
     }
 
+    /// The client is gone: nothing more is sent.
+    pub fn set_aborted(self) {
+        // SAFETY: a bit field that the thread of this connection may write.
+        unsafe { ffi::qos_shim_set_aborted(self.as_ptr()) };
+    }
+
+    /// Whether it may wait without a worker: HTTP/1 on an MPM that allows it.
+    pub fn can_wait(self) -> bool {
+        // SAFETY: plain fields of a live connection.
+        unsafe { ffi::qos_shim_can_wait(self.as_ptr()) != 0 }
+    }
+
+    /// Whether its response is left to the MPM to be finished. Only for those that [`Connection::can_wait`].
+    pub fn is_written(self) -> bool {
+        // SAFETY: as above.
+        unsafe { ffi::qos_shim_is_written(self.as_ptr()) != 0 }
+    }
+
+    /// What process_connection leaves to the MPM (`QOS_LEAVE_...`). Only for those that [`Connection::can_wait`].
+    pub fn leave(self, what: u32) {
+        // SAFETY: plain fields that the thread of this connection may write.
+        unsafe { ffi::qos_shim_leave(self.as_ptr(), what as i32) };
+    }
+
+    /// The scoreboard shows that a worker writes to it.
+    pub fn busy_writing(self) {
+        // SAFETY: a live connection, in its thread.
+        unsafe { ffi::qos_shim_busy_writing(self.as_ptr()) };
+    }
+
     /// Whether a note is set.
     pub fn has_note(self, name: &CStr) -> bool {
         // SAFETY: a table of the connection and a C string.

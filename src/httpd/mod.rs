@@ -3,6 +3,7 @@
 //! Wrappers do not own what they point to; their lifetime is the call of the hook that got the pointer.
 
 pub mod brigade;
+pub mod buckets;
 pub mod clock;
 pub mod connection;
 pub mod environment;
@@ -12,6 +13,7 @@ pub mod guard;
 pub mod headers;
 pub mod keep_alive;
 pub mod log;
+pub mod park;
 pub mod pool;
 pub mod request;
 pub mod response;

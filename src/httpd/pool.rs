@@ -17,6 +17,11 @@ impl Pool {
         Pool(pool)
     }
 
+    /// The raw pointer.
+    pub fn as_ptr(self) -> *mut ffi::apr_pool_t {
+        self.0
+    }
+
     /// Copies bytes into the pool as a C string; interior NULs end it early for C readers.
     pub fn string(self, text: &[u8]) -> *const c_char {
         // SAFETY: the pool is live; APR copies `len` bytes and adds the NUL.

@@ -102,6 +102,84 @@ void qos_shim_append(apr_bucket_brigade *brigade, apr_bucket_brigade *rest)
     APR_BRIGADE_CONCAT(brigade, rest);
 }
 
+static int bucket_kind(const apr_bucket *b)
+{
+    if (APR_BUCKET_IS_METADATA(b)) {
+        if (AP_BUCKET_IS_EOR(b))
+            return QOS_BUCKET_EOR;
+        if (APR_BUCKET_IS_EOS(b))
+            return QOS_BUCKET_EOS;
+        return APR_BUCKET_IS_FLUSH(b) ? QOS_BUCKET_FLUSH : QOS_BUCKET_META;
+    }
+    if (b->length == (apr_size_t)-1)
+        return QOS_BUCKET_UNKNOWN;
+    return APR_BUCKET_IS_FILE(b) ? QOS_BUCKET_FILE : QOS_BUCKET_DATA;
+}
+
+int qos_shim_first_kind(apr_bucket_brigade *brigade, apr_size_t *length)
+{
+    const apr_bucket *b = APR_BRIGADE_FIRST(brigade);
+
+    *length = 0;
+    if (b == APR_BRIGADE_SENTINEL(brigade))
+        return QOS_BUCKET_NONE;
+    if (b->length != (apr_size_t)-1)
+        *length = b->length;
+    return bucket_kind(b);
+}
+
+apr_off_t qos_shim_brigade_content(apr_bucket_brigade *brigade, apr_off_t *all, unsigned *kinds)
+{
+    apr_off_t memory = 0;
+    const apr_bucket *b;
+
+    *all = 0;
+    *kinds = 0;
+    for (b = APR_BRIGADE_FIRST(brigade); b != APR_BRIGADE_SENTINEL(brigade); b = APR_BUCKET_NEXT(b)) {
+        int kind = bucket_kind(b);
+
+        *kinds |= 1u << kind;
+        if (kind == QOS_BUCKET_DATA)
+            memory += b->length;
+        if (kind == QOS_BUCKET_DATA || kind == QOS_BUCKET_FILE)
+            *all += b->length;
+    }
+    return memory;
+}
+
+apr_status_t qos_shim_read_first(apr_bucket_brigade *brigade, int wait)
+{
+    const char *data;
+    apr_size_t length;
+
+    return apr_bucket_read(APR_BRIGADE_FIRST(brigade), &data, &length, wait ? APR_BLOCK_READ : APR_NONBLOCK_READ);
+}
+
+apr_status_t qos_shim_move_first(apr_bucket_brigade *from, apr_bucket_brigade *to, apr_size_t length)
+{
+    apr_bucket *b = APR_BRIGADE_FIRST(from);
+    apr_status_t status;
+
+    if (!APR_BUCKET_IS_METADATA(b) && b->length > length) {
+        status = apr_bucket_split(b, length);
+        if (status == APR_ENOTIMPL) {
+            status = qos_shim_read_first(from, 1);
+            if (status == APR_SUCCESS && b->length > length)
+                status = apr_bucket_split(b, length);
+        }
+        if (status != APR_SUCCESS)
+            return status;
+    }
+    APR_BUCKET_REMOVE(b);
+    APR_BRIGADE_INSERT_TAIL(to, b);
+    return APR_SUCCESS;
+}
+
+apr_bucket_brigade *qos_shim_brigade(apr_pool_t *pool, conn_rec *c)
+{
+    return apr_brigade_create(pool, c->bucket_alloc);
+}
+
 void qos_shim_add_flush(apr_bucket_brigade *brigade)
 {
     APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_flush_create(brigade->bucket_alloc));
@@ -110,6 +188,79 @@ void qos_shim_add_flush(apr_bucket_brigade *brigade)
 int qos_shim_again(apr_status_t status)
 {
     return APR_STATUS_IS_EAGAIN(status);
+}
+
+int qos_shim_mpm_can_wait(void)
+{
+#ifdef AP_MPMQ_CAN_WAITIO
+    int can = 0;
+
+    return ap_mpm_query(AP_MPMQ_CAN_WAITIO, &can) == APR_SUCCESS && can > 0;
+#else
+    return 0;
+#endif
+}
+
+int qos_shim_can_wait(const conn_rec *c)
+{
+    return c->cs && !c->master && !c->clogging_input_filters;
+}
+
+void qos_shim_leave(conn_rec *c, int what)
+{
+    switch (what) {
+#ifdef AP_MPMQ_CAN_WAITIO
+    case QOS_LEAVE_READ:
+    case QOS_LEAVE_WRITE:
+        c->cs->state = CONN_STATE_ASYNC_WAITIO;
+        c->cs->sense = what == QOS_LEAVE_READ ? CONN_SENSE_WANT_READ : CONN_SENSE_WANT_WRITE;
+        break;
+#endif
+    case QOS_LEAVE_WRITTEN:
+        c->cs->state = CONN_STATE_WRITE_COMPLETION;
+        break;
+    default:
+        c->cs->state = CONN_STATE_LINGER;
+    }
+}
+
+int qos_shim_is_written(const conn_rec *c)
+{
+    return c->cs->state == CONN_STATE_WRITE_COMPLETION;
+}
+
+int qos_shim_is_waiting(const conn_rec *c)
+{
+#ifdef AP_MPMQ_CAN_WAITIO
+    return c->cs && c->cs->state == CONN_STATE_ASYNC_WAITIO && c->cs->sense == CONN_SENSE_WANT_READ;
+#else
+    return 0;
+#endif
+}
+
+int qos_shim_connection_fd(conn_rec *c)
+{
+    return qos_shim_socket_fd(ap_get_conn_socket(c));
+}
+
+void qos_shim_set_connection_fd(conn_rec *c, int fd)
+{
+    apr_socket_t *socket = ap_get_conn_socket(c);
+    apr_os_sock_t sd = fd;
+
+    if (socket)
+        apr_os_sock_put(&socket, &sd, c->pool);
+}
+
+void qos_shim_set_aborted(conn_rec *c)
+{
+    c->aborted = 1;
+}
+
+void qos_shim_busy_writing(conn_rec *c)
+{
+    if (c->sbh)
+        ap_update_child_status(c->sbh, SERVER_BUSY_WRITE, NULL);
 }
 
 int qos_shim_socket_fd(void *socket)

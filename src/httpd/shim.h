@@ -52,6 +52,47 @@ void qos_shim_add_flush(apr_bucket_brigade *brigade);
 
 /* Whether a read has nothing yet. */
 int qos_shim_again(apr_status_t status);
+/* What a bucket is, as far as a response that is sent piece by piece must know. */
+#define QOS_BUCKET_NONE 0 /* the end of the brigade */
+#define QOS_BUCKET_DATA 1 /* bytes in memory */
+#define QOS_BUCKET_FILE 2 /* bytes in a file */
+#define QOS_BUCKET_UNKNOWN 3 /* has to be read before its length is known */
+#define QOS_BUCKET_META 4
+#define QOS_BUCKET_FLUSH 5
+#define QOS_BUCKET_EOS 6 /* the response ends */
+#define QOS_BUCKET_EOR 7 /* the request ends: it is logged when the bucket is destroyed */
+/* The first bucket of a brigade: its kind, and its length if that is known. */
+int qos_shim_first_kind(apr_bucket_brigade *brigade, apr_size_t *length);
+/* Bytes in memory, and in all buckets; *kinds gets a bit (1 << kind) for each kind of bucket. */
+apr_off_t qos_shim_brigade_content(apr_bucket_brigade *brigade, apr_off_t *all, unsigned *kinds);
+/* Reads the first bucket, so that its length is known and what is left of it becomes the second one. */
+apr_status_t qos_shim_read_first(apr_bucket_brigade *brigade, int wait);
+/* Moves at most that many bytes of the first bucket, or the whole bucket of metadata, to the end of another brigade. */
+apr_status_t qos_shim_move_first(apr_bucket_brigade *from, apr_bucket_brigade *to, apr_size_t length);
+/* An empty brigade of the connection; lives as long as the pool. */
+apr_bucket_brigade *qos_shim_brigade(apr_pool_t *pool, conn_rec *c);
+
+/* Whether connections of this MPM can wait for something without a worker and come back to process_connection. */
+int qos_shim_mpm_can_wait(void);
+/* Whether the connection is one of those, and processed so that it comes back. */
+int qos_shim_can_wait(const conn_rec *c);
+/* What process_connection leaves to the MPM: to wait until the socket can be read (or written), to finish the response, or to close. */
+#define QOS_LEAVE_READ 0
+#define QOS_LEAVE_WRITE 1
+#define QOS_LEAVE_WRITTEN 2
+#define QOS_LEAVE_CLOSE 3
+void qos_shim_leave(conn_rec *c, int what);
+/* Whether process_connection left a response to the MPM that is to be finished. */
+int qos_shim_is_written(const conn_rec *c);
+/* Whether the connection is about to wait for its socket. */
+int qos_shim_is_waiting(const conn_rec *c);
+/* The descriptor of the connection's socket, and another one in its place. */
+int qos_shim_connection_fd(conn_rec *c);
+void qos_shim_set_connection_fd(conn_rec *c, int fd);
+/* Sets the abort flag: nothing more is sent. */
+void qos_shim_set_aborted(conn_rec *c);
+/* The scoreboard shows that the connection's worker writes. */
+void qos_shim_busy_writing(conn_rec *c);
 
 /* The descriptor of what pre_connection gets as its second argument, -1 without one. */
 int qos_shim_socket_fd(void *socket);

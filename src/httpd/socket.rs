@@ -81,6 +81,13 @@ pub fn is_gone(fd: i32) -> bool {
     unsafe { libc::poll(&raw mut asked, 1, 0) == 1 && asked.revents != 0 }
 }
 
+/// Whether more can be written now. A connection that has failed can: writing tells.
+pub fn is_writable(fd: i32) -> bool {
+    let mut asked = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
+    // SAFETY: one entry, which lives during the call.
+    unsafe { libc::poll(&raw mut asked, 1, 0) == 1 }
+}
+
 /// Whether the client ends its side, or the connection, within a time.
 pub fn ends_within(fd: i32, time: std::time::Duration) -> bool {
     let mut asked = libc::pollfd { fd, events: libc::POLLRDHUP, revents: 0 };

@@ -30,6 +30,7 @@ pub mod repeat;
 pub mod rules;
 pub mod status;
 pub mod text;
+pub mod throttle;
 pub mod variables;
 pub mod view;
 pub mod watch;

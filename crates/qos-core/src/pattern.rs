@@ -88,7 +88,8 @@ impl Pattern {
         let Ok(text) = std::str::from_utf8(text) else {
             return Err(PatternError { offset: None, reason: "it is not UTF-8".to_owned() });
         };
-        let limit = format!("(*LIMIT_MATCH={MATCH_LIMIT})");
+        // What a line end is must not depend on how PCRE was built.
+        let limit = format!("(*LIMIT_MATCH={MATCH_LIMIT})(*LF)");
         let built = RegexBuilder::new().jit_if_available(true).caseless(options.caseless).dotall(options.dot_all).build(&format!("{limit}{text}"));
         built.map(|regex| Pattern(Arc::new(Compiled { text: text.to_owned(), options, regex }))).map_err(|error| PatternError {
             offset: error.offset().map(|offset| offset.saturating_sub(limit.len())),

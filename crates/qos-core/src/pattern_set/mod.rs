@@ -79,7 +79,7 @@ impl PatternSet {
     /// uses [`PatternSet::judge`]. A pattern that is matched by an automaton is never given up, where [`Pattern::matches`] alone might be.
     pub fn matches(&self, subject: &[u8], found: &mut dyn FnMut(usize)) -> Option<usize> {
         let mut given_up = None;
-        self.judge(subject, &mut |index, matched| match matched {
+        self.judge(&[subject], &mut |index, matched| match matched {
             Match::Yes => found(index),
             Match::GivenUp if given_up.is_none() => given_up = Some(index),
             Match::GivenUp | Match::No => {}
@@ -87,32 +87,35 @@ impl PatternSet {
         given_up
     }
 
-    /// Calls `found` with every pattern that matches ([`Match::Yes`]) or is given up ([`Match::GivenUp`]), in ascending order.
-    pub fn judge(&self, subject: &[u8], found: &mut dyn FnMut(usize, Match)) {
-        let words = self.compiled.always.len();
+    /// Calls `found` with every pattern that matches one of the subjects ([`Match::Yes`]) or is given up ([`Match::GivenUp`]), in ascending order, once each.
+    pub fn judge(&self, subjects: &[&[u8]], found: &mut dyn FnMut(usize, Match)) {
+        let Compiled { patterns, automatons, literals, ask, always } = &*self.compiled;
         let mut on_stack = [0; WORDS_ON_STACK];
         let mut on_heap = Vec::new();
-        let marks = match on_stack.get_mut(..words) {
+        let marks = match on_stack.get_mut(..always.len()) {
             Some(marks) => marks,
             None => {
-                on_heap.resize(words, 0);
+                on_heap.resize(always.len(), 0);
                 on_heap.as_mut_slice()
             }
         };
-        marks.copy_from_slice(&self.compiled.always);
-        for automaton in &self.compiled.automatons {
-            automaton.search(subject, marks);
-        }
-        if let Some(literals) = &self.compiled.literals {
-            literals.search(subject, marks);
+        marks.copy_from_slice(always);
+        for subject in subjects {
+            for automaton in automatons {
+                automaton.search(subject, marks);
+            }
+            if let Some(literals) = literals {
+                literals.search(subject, marks);
+            }
         }
         for (at, word) in marks.iter().enumerate() {
             let mut rest = *word;
             while rest != 0 {
                 let index = at * 64 + rest.trailing_zeros() as usize;
                 rest &= rest - 1;
-                let matched = match self.compiled.patterns.get(index) {
-                    Some(pattern) if is_set(&self.compiled.ask, index) => pattern.matches(subject),
+                let matched = match patterns.get(index) {
+                    Some(pattern) if is_set(ask, index) => any_of(pattern, subjects),
+                    Some(_) if subjects.is_empty() => Match::No,
                     Some(_) => Match::Yes,
                     None => Match::No,
                 };
@@ -156,6 +159,18 @@ impl PartialEq for PatternSet {
 }
 
 impl Eq for PatternSet {}
+
+fn any_of(pattern: &Pattern, subjects: &[&[u8]]) -> Match {
+    let mut any = Match::No;
+    for subject in subjects {
+        match pattern.matches(subject) {
+            Match::Yes => return Match::Yes,
+            Match::GivenUp => any = Match::GivenUp,
+            Match::No => {}
+        }
+    }
+    any
+}
 
 fn is_set(marks: &[u64], mark: usize) -> bool {
     marks.get(mark / 64).is_some_and(|word| word >> (mark % 64) & 1 == 1)

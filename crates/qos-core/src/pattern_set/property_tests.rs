@@ -121,7 +121,7 @@ fn said_alone(patterns: &[Pattern], subject: &[u8]) -> Vec<Match> {
 fn said_together(set: &PatternSet, subject: &[u8]) -> Vec<Match> {
     let mut said = vec![Match::No; set.patterns().len()];
     let mut last = None;
-    set.judge(subject, &mut |index, matched| {
+    set.judge(&[subject], &mut |index, matched| {
         assert!(last < Some(index), "in ascending order, each one once");
         last = Some(index);
         said[index] = matched;

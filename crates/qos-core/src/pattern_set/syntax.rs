@@ -1,9 +1,10 @@
 //! The part of PCRE's syntax whose meaning is known for certain. Whatever is not in here is left to PCRE.
 //!
-//! It is read as PCRE2 reads it without any option: bytes, no UTF mode, classes of ASCII. Only patterns that PCRE has compiled come here, so what PCRE
+//! It is read as PCRE2 reads it: bytes, no UTF mode, classes of ASCII. Only patterns that PCRE has compiled come here, so what PCRE
 //! takes for an error need not be noticed.
 
 use crate::pattern::{Options, Pattern};
+
 /// Groups in groups up to which a pattern is read.
 const MAX_DEPTH: u32 = 60;
 /// Largest count in a quantifier, to keep automatons small.

@@ -1,6 +1,6 @@
 use super::property_tests::{NO_TABLES, same};
 use super::{PatternSet, Ways};
-use crate::pattern::{Match, Pattern};
+use crate::pattern::{Match, Options, Pattern};
 
 fn set(patterns: &[&str]) -> PatternSet {
     PatternSet::new(patterns.iter().map(|pattern| Pattern::new(pattern.as_bytes()).unwrap()).collect())
@@ -134,22 +134,21 @@ const TRICKY: &[(&str, &[&str])] = &[
 
 #[test]
 fn tricky_patterns_mean_what_pcre_means() {
-    for (pattern, subjects) in TRICKY {
-        let Ok(pattern) = Pattern::new(pattern.as_bytes()) else { continue };
-        let set = PatternSet::new(vec![pattern]);
-        for subject in subjects.iter().map(|subject| subject.as_bytes()).chain([&b""[..], b"\n", b"\xff", b"\0", b"aaab\n"]) {
-            same(&set, subject).unwrap();
+    // All of them together are one automaton, or one search for literals.
+    let all = |options: Options| TRICKY.iter().filter_map(move |(pattern, subjects)| Some((Pattern::with(pattern.as_bytes(), options).ok()?, *subjects)));
+    let plain = Options::default();
+    for options in [plain, Options { caseless: true, ..plain }, Options { dot_all: true, ..plain }] {
+        let together = PatternSet::new(all(options).map(|(pattern, _)| pattern).collect());
+        assert!(together.patterns().len() > 90, "{}", together.patterns().len());
+        let by_literals = PatternSet::with_limits(together.patterns().to_vec(), NO_TABLES);
+        for (pattern, subjects) in all(options) {
+            let alone = PatternSet::new(vec![pattern]);
+            for subject in subjects.iter().map(|subject| subject.as_bytes()).chain([&b""[..], b"\n", b"\xff", b"\0", b"aaab\n"]) {
+                for set in [&alone, &together, &by_literals] {
+                    same(set, subject).unwrap();
+                }
+            }
         }
-    }
-    // All of them together, in which their automatons are one.
-    let set = PatternSet::new(TRICKY.iter().filter_map(|(pattern, _)| Pattern::new(pattern.as_bytes()).ok()).collect());
-    assert!(set.patterns().len() > 90, "{}", set.patterns().len());
-    for subject in TRICKY.iter().flat_map(|(_, subjects)| *subjects) {
-        same(&set, subject.as_bytes()).unwrap();
-    }
-    let by_literals = PatternSet::with_limits(set.patterns().to_vec(), NO_TABLES);
-    for subject in TRICKY.iter().flat_map(|(_, subjects)| *subjects) {
-        same(&by_literals, subject.as_bytes()).unwrap();
     }
 }
 
@@ -172,10 +171,33 @@ fn who_is_given_up_is_said() {
     assert_eq!(patterns.matches(&subject, &mut |index| found.push(index)), Some(1));
     assert_eq!(found, [0, 3]);
     let mut judged = Vec::new();
-    patterns.judge(&subject, &mut |index, matched| judged.push((index, matched)));
+    patterns.judge(&[&subject], &mut |index, matched| judged.push((index, matched)));
     assert_eq!(judged, [(0, Match::Yes), (1, Match::GivenUp), (3, Match::Yes)]);
     // An automaton needs no backtracking, and knows.
     assert_eq!(set(&["^(a+)+$"]).matches(&subject, &mut |_| panic!("it does not match")), None);
+}
+
+#[test]
+fn one_of_several_subjects_is_enough() {
+    let set = set(&["a", "^b", "(?!b)c", "", r"(.)\1"]);
+    let judge = |subjects: &[&[u8]]| {
+        let mut judged = Vec::new();
+        set.judge(subjects, &mut |index, matched| judged.push((index, matched == Match::Yes)));
+        judged
+    };
+    assert_eq!(judge(&[b"ca", b"b"]), [(0, true), (1, true), (2, true), (3, true)]);
+    assert_eq!(judge(&[b"x", b"cc"]), [(2, true), (3, true), (4, true)]);
+    assert_eq!(judge(&[]), []);
+}
+
+#[test]
+fn options_are_part_of_a_pattern() {
+    let pattern = |caseless, dot_all| Pattern::with(b"A.b$", Options { caseless, dot_all }).unwrap();
+    let set = PatternSet::new(vec![pattern(false, false), pattern(true, false), pattern(false, true), pattern(true, true)]);
+    assert_eq!(set.ways().automaton, 4);
+    assert_eq!(found(&set, b"a\nB\n"), [3]);
+    assert_eq!(found(&set, b"A\nb"), [2, 3]);
+    assert_eq!(found(&set, b"axb"), [1, 3]);
 }
 
 /// Patterns that would need exponentially many states together.

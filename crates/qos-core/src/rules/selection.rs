@@ -55,18 +55,16 @@ impl Patterns {
         Patterns { patterns: PatternSet::new(patterns), rules }
     }
 
-    /// Rules whose pattern matches one of the subjects; those that match both come twice. What was given up at the match limit counts as a match.
-    fn find(&self, subjects: [Option<&[u8]>; 2], mut found: impl FnMut(Ranked)) {
+    /// Rules whose pattern matches one of the subjects, in order. What was given up at the match limit counts as a match.
+    fn find(&self, subjects: &[&[u8]], mut found: impl FnMut(Ranked)) {
         if self.rules.is_empty() {
             return;
         }
-        for subject in subjects.into_iter().flatten() {
-            self.patterns.judge(subject, &mut |index, _| {
-                if let Some(ranked) = self.rules.get(index) {
-                    found(*ranked);
-                }
-            });
-        }
+        self.patterns.judge(subjects, &mut |index, _| {
+            if let Some(ranked) = self.rules.get(index) {
+                found(*ranked);
+            }
+        });
     }
 }
 
@@ -101,10 +99,11 @@ impl Selection {
     #[must_use]
     pub fn select(&self, path: &[u8], target: &[u8], raw: Option<&[u8]>) -> Located {
         let mut located = Located::default();
-        let subjects = [Some(target), raw];
+        let both = [target, raw.unwrap_or_default()];
+        let subjects = if raw.is_some() { &both[..] } else { &both[..1] };
         let mut best = None;
         self.conditionals.find(subjects, |rule| {
-            located.conditional = Some(located.conditional.map_or(rule.rule, |other| other.min(rule.rule)));
+            located.conditional = located.conditional.or(Some(rule.rule));
             best = lower(best, rule.rule, rule.concurrent);
         });
         if let Some((rule, _)) = best {
@@ -114,7 +113,7 @@ impl Selection {
         self.matches.find(subjects, |rule| match rule.concurrent {
             Some(number) => best = lower(best, rule.rule, Some(number)),
             None => {
-                unlimited = Some(unlimited.map_or(rule.rule, |other: usize| other.min(rule.rule)));
+                unlimited = unlimited.or(Some(rule.rule));
                 per_second = lower(per_second, rule.rule, rule.per_second);
                 kbytes = lower(kbytes, rule.rule, rule.kbytes);
             }

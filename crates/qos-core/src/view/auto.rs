@@ -28,9 +28,9 @@ pub fn render(snapshot: &Snapshot) -> Vec<u8> {
         }
         server.rules.iter().for_each(|rule| lines.rule(rule));
         for limit in &server.event_limits {
-            let directive = if limit.conditional { "QS_CondEventLimitCount" } else { "QS_EventLimitCount" };
-            lines.limit(directive, &format!("{}/{}", limit.limit, limit.seconds), &limit.name.0, limit.current);
+            lines.limit(limit.directive(), &format!("{}/{}", limit.limit, limit.seconds), &limit.name.0, limit.current);
         }
+        lines.log_only(server);
         if let Some(connections) = &server.connections {
             for (directive, limit) in [("QS_SrvMaxConn", connections.max), ("QS_SrvMaxConnClose", connections.close)] {
                 if let Some(limit) = limit {
@@ -79,6 +79,26 @@ impl<'a> Lines<'a> {
 
     fn limit(&mut self, directive: &str, limit: &str, rule: &[u8], current: u64) {
         line(self.out, &[&self.begin, directive.as_bytes(), b";", limit.as_bytes(), b"[", rule, b"]: ", current.to_string().as_bytes()]);
+    }
+
+    /// Limits that are only logged, each with the number of requests that it would have denied or delayed.
+    fn log_only(&mut self, server: &Server) {
+        for rule in &server.rules {
+            let [concurrent, requests, kbytes] = rule.kind.directives();
+            let found = [
+                (concurrent, rule.concurrent.map(|found| found.done)),
+                (requests, rule.requests.map(|found| found.done)),
+                (kbytes, rule.kbytes.map(|found| found.done)),
+            ];
+            for (directive, done) in found {
+                if let Some(done) = done.filter(|done| done.log_only) {
+                    self.limit("QS_LogOnlyRule", directive, &rule.shown().0, done.would_have);
+                }
+            }
+        }
+        for limit in server.event_limits.iter().filter(|limit| limit.done.log_only) {
+            self.limit("QS_LogOnlyRule", limit.directive(), &limit.name.0, limit.done.would_have);
+        }
     }
 
     fn rule(&mut self, rule: &Rule) {

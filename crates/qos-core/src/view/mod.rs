@@ -13,8 +13,8 @@ mod tests;
 
 pub use json::json;
 pub use snapshot::{
-    AddressCount, ClientEntry, ClientTable, Concurrent, Connections, DataRate, Delay, Denial, Event, EventLimit, Evictions, Geo, Limited, LocalTime, Prefer,
-    Rate, Rule, RuleKind, Search, Server, Snapshot, Window,
+    AddressCount, ClientEntry, ClientTable, Concurrent, Connections, DataRate, Delay, Denial, Done, Event, EventLimit, Evictions, Geo, Limited, LocalTime,
+    Prefer, Rate, Rule, RuleKind, Search, Server, Snapshot, Window,
 };
 
 use crate::query::Query;

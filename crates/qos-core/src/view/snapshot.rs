@@ -367,6 +367,17 @@ impl Rule {
     }
 }
 
+/// What a limit has done since the server started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Done {
+    /// It is only logged: `QS_LogOnlyRule` or `QS_LogOnly`.
+    pub log_only: bool,
+    /// Requests that it denied or delayed, responses that it throttled.
+    pub done: u64,
+    /// The same for those that were only logged.
+    pub would_have: u64,
+}
+
 /// Concurrent requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Concurrent {
@@ -374,6 +385,9 @@ pub struct Concurrent {
     pub limit: u64,
     /// Now.
     pub current: u64,
+    /// What it has done.
+    #[serde(flatten)]
+    pub done: Done,
 }
 
 /// Something per second.
@@ -387,6 +401,9 @@ pub struct Rate {
     pub age: u32,
     /// By how much requests are delayed, milliseconds.
     pub wait_ms: u32,
+    /// What it has done.
+    #[serde(flatten)]
+    pub done: Done,
 }
 
 impl Rate {
@@ -412,4 +429,15 @@ pub struct EventLimit {
     pub current: u64,
     /// Seconds until it is over; 0 when it is.
     pub remaining: u32,
+    /// What it has done.
+    #[serde(flatten)]
+    pub done: Done,
+}
+
+impl EventLimit {
+    /// The directive.
+    #[must_use]
+    pub fn directive(&self) -> &'static str {
+        if self.conditional { "QS_CondEventLimitCount" } else { "QS_EventLimitCount" }
+    }
 }

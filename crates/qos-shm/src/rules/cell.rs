@@ -37,15 +37,18 @@ pub struct RuleCell {
     /// When the last groups of requests began: monotonic microseconds:63 | whether they had to wait:1.
     pub ring: [AtomicU64; RING],
 
-    /// Bandwidth: when all that was reserved will have been sent at the limit, monotonic microseconds.
+    /// Bandwidth: when all that was reserved will have been sent at the limit, monotonic nanoseconds
+    /// (`qos_core::throttle`).
     pub tail: AtomicU64,
+    /// The same where nobody really waits (`QS_LogOnly`), in a time of its own.
+    pub virtual_tail: AtomicU64,
     /// Bytes that responses of the rule have sent.
     pub bytes: AtomicU64,
     /// The window in which bandwidth is measured: its start:32 | kbytes sent at its start, modulo 2^32:32.
     pub bandwidth_window: AtomicU64,
     /// The last complete window: kbytes per second:32 | when it ended:32.
     pub bandwidth: AtomicU64,
-    reserved_bandwidth: [AtomicU64; 12],
+    reserved_bandwidth: [AtomicU64; 11],
 
     /// Requests denied since the cell was claimed.
     pub denied: AtomicU64,
@@ -55,7 +58,7 @@ pub struct RuleCell {
     pub delayed: AtomicU64,
     /// Their delays together, microseconds.
     pub delayed_us: AtomicU64,
-    /// Responses that were throttled, or would have been.
+    /// Responses that were throttled.
     pub throttled: AtomicU64,
     /// Their waits together, microseconds.
     pub throttled_us: AtomicU64,
@@ -63,7 +66,11 @@ pub struct RuleCell {
     pub would_delay: AtomicU64,
     /// Lines about denials: second (monotonic) of the last one:32 | denials in it:32.
     pub lines: AtomicU64,
-    reserved_counters: [AtomicU64; 8],
+    /// Requests denied because too many are delayed.
+    pub crowded: AtomicU64,
+    /// Responses that would have been throttled but for `QS_LogOnly`.
+    pub would_throttle: AtomicU64,
+    reserved_counters: [AtomicU64; 6],
 }
 
 const _: () = assert!(size_of::<RuleCell>() == 7 * 128);

@@ -15,10 +15,16 @@ use crate::variant::{self, RUN_CONF};
 
 /// What a run does after its `n` keep-alive requests for a small file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Extra {
+pub enum Extra {
+    /// None.
     Nothing,
+    /// As many again.
     Requests,
+    /// As many with a query that a rule of [`crate::patterns`] counts.
+    Queries,
+    /// As many for a file that is not there.
     Missing,
+    /// As many on connections of their own.
     Connections,
 }
 
@@ -28,6 +34,13 @@ const KINDS: [(Extra, &str, Option<Bar>); 3] = [
     (Extra::Missing, "keep-alive request, 404", None),
     (Extra::Connections, "connection with one request", None),
 ];
+
+/// Instructions of one request more.
+pub fn per_request(module: Module, config: &str, n: u32, extra: Extra) -> f64 {
+    let server = server(module, config);
+    let run = |extra| count(&server, false, |addr| visit(addr, n, extra)).total as f64;
+    (run(extra) - run(Extra::Nothing)) / f64::from(n)
+}
 
 pub fn measure(options: &Options) {
     compare(options, "packaging/run.conf", RUN_CONF);
@@ -75,6 +88,7 @@ fn visit(addr: SocketAddr, n: u32, extra: Extra) {
     match extra {
         Extra::Nothing => {}
         Extra::Requests => ask(n, "/small.txt", 200),
+        Extra::Queries => ask(n, "/small.txt?lang=en&token14=0123456789abcdef", 200),
         Extra::Missing => ask(n, "/missing.txt", 404),
         Extra::Connections => {
             drop(client);

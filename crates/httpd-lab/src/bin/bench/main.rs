@@ -13,6 +13,7 @@ mod instructions;
 mod link;
 mod load;
 mod options;
+mod patterns;
 mod table;
 mod usage;
 mod variant;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     for section in &options.sections {
         match section {
             Section::Instructions => instructions::measure(&options),
+            Section::Patterns => patterns::measure(&options),
             Section::Connections => connections::measure(&options),
             Section::Clients => clients::measure(&options),
             Section::Attacks => attacks::measure(&options),

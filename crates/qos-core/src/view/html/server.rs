@@ -2,7 +2,7 @@
 
 use super::parts::{Look, TABLE_END, label, or_dash, red, text};
 use crate::text::html;
-use crate::view::snapshot::{Connections, Rate, Rule, RuleKind, Server, Snapshot};
+use crate::view::snapshot::{Connections, Done, Rate, Rule, RuleKind, Server, Snapshot};
 
 const SHARED: &str = "<i>uses base server settings and counters</i>";
 
@@ -76,7 +76,7 @@ fn rule_row(rule: &Rule) -> String {
     out += &rule.concurrent.as_ref().map_or_else(
         || unset.repeat(2),
         |found| {
-            cell("concurrent, limit", false, found.limit.to_string())
+            cell("concurrent, limit", false, limit_of(found.limit, found.done))
                 + &cell("concurrent, current", nearly(found.current, found.limit), found.current.to_string())
         },
     );
@@ -87,12 +87,17 @@ fn rule_row(rule: &Rule) -> String {
             |found| {
                 let current = found.within(seconds);
                 cell(&format!("{name}, wait rate"), found.wait_ms > 0, format!("{}&nbsp;ms", found.wait_ms))
-                    + &cell(&format!("{name}, limit"), false, found.limit.to_string())
+                    + &cell(&format!("{name}, limit"), false, limit_of(found.limit, found.done))
                     + &cell(&format!("{name}, current"), nearly(current, found.limit), current.to_string())
             },
         );
     }
     out + "</tr>\n"
+}
+
+/// A limit, and whether it is only logged: with what it would have done.
+fn limit_of(limit: u64, done: Done) -> String {
+    if done.log_only { format!("{limit}&nbsp;(log only, would have acted {}&nbsp;times)", done.would_have) } else { limit.to_string() }
 }
 
 /// Above 90 percent of the limit.
@@ -121,7 +126,7 @@ fn event_limits(server: &Server, look: Look) -> String {
         out += &format!(
             "<tr><td colspan=\"5\"><code>{}</code>{conditional}</td><td class=\"number\">{}</td><td class=\"number\">{}s</td><td{} class=\"number\">{}</td><td class=\"number\">{}s</td></tr>\n",
             text(&limit.name),
-            limit.limit,
+            limit_of(limit.limit, limit.done),
             limit.seconds,
             red(limit.current >= limit.limit),
             limit.current,

@@ -2,7 +2,7 @@
 
 mod writer;
 
-use super::snapshot::{RuleKind, Server, Snapshot};
+use super::snapshot::{Done, RuleKind, Server, Snapshot};
 use crate::text::Text;
 use std::collections::HashMap;
 use writer::{Family, Writer};
@@ -31,6 +31,9 @@ const RATE: Family = Family::gauge("qos_data_rate_required_bytes_per_second", ""
 const CUTS: Family = Family::counter("qos_data_rate_cuts", "", "Connections that were cut because they were too slow.");
 const RULE_LIMIT: Family = Family::gauge("qos_rule_limit", "", "Limit of a rule, by directive.");
 const RULE_CURRENT: Family = Family::gauge("qos_rule_current", "", "What a rule counts or measures now.");
+const RULE_LOG_ONLY: Family = Family::gauge("qos_rule_log_only", "", "1 if a limit is only logged (QS_LogOnlyRule, QS_LogOnly).");
+const RULE_ACTIONS: Family =
+    Family::counter("qos_rule_actions", "", "Requests that a limit denied or delayed, responses that it throttled; mode log_only: would have.");
 const EVENTS: Family = Family::counter("qos_events", "", "Messages by id (QS_EventCount).");
 const GEO: Family = Family::gauge("qos_geo_ranges", "", "Address ranges with a country in the database.");
 
@@ -149,26 +152,26 @@ struct Counter<'a> {
     text: &'a Text,
     limit: u64,
     current: u64,
+    done: Done,
 }
 
 fn counters<'a>(name: &'a str, server: &'a Server) -> Vec<Counter<'a>> {
     let mut found = Vec::new();
-    let mut add = |directive, text, limit, current| found.push(Counter { server: name, kind: kind(server), directive, text, limit, current });
+    let mut add = |directive, text, limit, current, done| found.push(Counter { server: name, kind: kind(server), directive, text, limit, current, done });
     for rule in &server.rules {
         let [concurrent, requests, kbytes] = rule.kind.directives();
         if let Some(counted) = &rule.concurrent {
-            add(concurrent, &rule.text, counted.limit, counted.current);
+            add(concurrent, &rule.text, counted.limit, counted.current, counted.done);
         }
         let seconds = if rule.kind == RuleKind::EventKBytes { 100 } else { 10 };
         for (directive, rate, seconds) in [(requests, &rule.requests, 30), (kbytes, &rule.kbytes, seconds)] {
             if let Some(rate) = rate {
-                add(directive, &rule.text, rate.limit, rate.within(seconds));
+                add(directive, &rule.text, rate.limit, rate.within(seconds), rate.done);
             }
         }
     }
     for limit in &server.event_limits {
-        let directive = if limit.conditional { "QS_CondEventLimitCount" } else { "QS_EventLimitCount" };
-        add(directive, &limit.name, limit.limit, limit.current);
+        add(limit.directive(), &limit.name, limit.limit, limit.current, limit.done);
     }
     found
 }
@@ -179,11 +182,23 @@ fn rules(out: &mut Writer, snapshot: &Snapshot) {
     if all().next().is_none() {
         return;
     }
-    for (family, value) in [(&RULE_LIMIT, (|counter| counter.limit) as fn(&Counter<'_>) -> u64), (&RULE_CURRENT, |counter| counter.current)] {
+    for (place, family) in [&RULE_LIMIT, &RULE_CURRENT, &RULE_LOG_ONLY].into_iter().enumerate() {
         out.family(family);
         for counter in all() {
             let text = counter.text.to_string();
-            out.sample(&[("server", counter.server), ("kind", counter.kind), ("rule", counter.directive), ("text", &text)], value(&counter));
+            let value = match place {
+                0 => counter.limit,
+                1 => counter.current,
+                _ => u64::from(counter.done.log_only),
+            };
+            out.sample(&[("server", counter.server), ("kind", counter.kind), ("rule", counter.directive), ("text", &text)], value);
+        }
+    }
+    out.family(&RULE_ACTIONS);
+    for counter in all() {
+        let text = counter.text.to_string();
+        for (mode, value) in [("enforced", counter.done.done), ("log_only", counter.done.would_have)] {
+            out.sample(&[("server", counter.server), ("kind", counter.kind), ("rule", counter.directive), ("text", &text), ("mode", mode)], value);
         }
     }
 }

@@ -27,20 +27,29 @@ pub fn e16() -> Snapshot {
 }
 
 pub fn rules() -> Vec<Rule> {
-    let rate = |limit, current, age, wait_ms| Some(Rate { limit, current, age, wait_ms });
+    let rate = |limit, current, age, wait_ms| Some(Rate { limit, current, age, wait_ms, done: Done::default() });
+    let watched = Done { log_only: true, done: 2, would_have: 17 };
     let rule = |kind, text: &str| Rule { kind, text: Text::from(text), concurrent: None, requests: None, kbytes: None };
     vec![
         Rule {
-            concurrent: Some(Concurrent { limit: 10, current: 10 }),
+            concurrent: Some(Concurrent { limit: 10, current: 10, ..Concurrent::default() }),
             requests: rate(12, 3, 5, 0),
             kbytes: rate(13, 14, 11, 250),
             ..rule(RuleKind::Location, "/app")
         },
-        Rule { concurrent: Some(Concurrent { limit: 11, current: 9 }), ..rule(RuleKind::LocationMatch, "^/(a|b)<x>\"") },
-        Rule { concurrent: Some(Concurrent { limit: 5, current: 1 }), ..rule(RuleKind::ConditionalLocationMatch, &format!("^/{}$", "long/".repeat(20))) },
-        Rule { concurrent: Some(Concurrent { limit: 3, current: 0 }), ..rule(RuleKind::EventRequest, "VARA=^x$") },
+        Rule { concurrent: Some(Concurrent { limit: 11, current: 9, ..Concurrent::default() }), ..rule(RuleKind::LocationMatch, "^/(a|b)<x>\"") },
+        Rule {
+            concurrent: Some(Concurrent { limit: 5, current: 1, ..Concurrent::default() }),
+            ..rule(RuleKind::ConditionalLocationMatch, &format!("^/{}$", "long/".repeat(20)))
+        },
+        Rule { concurrent: Some(Concurrent { limit: 3, current: 0, ..Concurrent::default() }), ..rule(RuleKind::EventRequest, "VARA=^x$") },
         Rule { requests: rate(4, 9, 31, 0), ..rule(RuleKind::EventPerSecond, "VARB") },
         Rule { kbytes: rate(5, 6, 99, 0), ..rule(RuleKind::EventKBytes, "VARC") },
+        Rule {
+            concurrent: Some(Concurrent { limit: 20, current: 4, done: watched }),
+            requests: rate(6, 0, 0, 0).map(|found| Rate { done: watched, ..found }),
+            ..rule(RuleKind::Location, "/watched")
+        },
     ]
 }
 
@@ -56,6 +65,7 @@ pub fn full() -> Snapshot {
         event_limits: vec![
             EventLimit { name: Text::from("VARD"), limit: 6, seconds: 60, current: 6, remaining: 12, ..EventLimit::default() },
             EventLimit { name: Text::from("VARE"), conditional: true, limit: 7, seconds: 61, ..EventLimit::default() },
+            EventLimit { name: Text::from("VARF"), limit: 8, seconds: 62, done: Done { log_only: true, done: 0, would_have: 5 }, ..EventLimit::default() },
         ],
         connections: Some(Connections { current: 95, max: Some(100), close: Some(95), per_ip: Some(50), free_ip_entries: 398, addresses: Some(addresses) }),
         ..Server::default()

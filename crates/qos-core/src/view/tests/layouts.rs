@@ -37,8 +37,14 @@ b;www.example.net;0;QS_CondLocRequestLimitMatch;5[^/{long}$]: 1
 b;www.example.net;0;QS_EventRequestLimit;3[var=(VARA=^x$)]: 0
 b;www.example.net;0;QS_EventPerSecLimit;4[var=[VARB]]: 0
 b;www.example.net;0;QS_EventKBytesPerSecLimit;5[var={{VARC}}]: 6
+b;www.example.net;0;QS_LocRequestLimit;20[/watched]: 4
+b;www.example.net;0;QS_LocRequestPerSecLimit;6[/watched]: 0
 b;www.example.net;0;QS_EventLimitCount;6/60[VARD]: 6
 b;www.example.net;0;QS_CondEventLimitCount;7/61[VARE]: 0
+b;www.example.net;0;QS_EventLimitCount;8/62[VARF]: 0
+b;www.example.net;0;QS_LogOnlyRule;QS_LocRequestLimit[/watched]: 17
+b;www.example.net;0;QS_LogOnlyRule;QS_LocRequestPerSecLimit[/watched]: 17
+b;www.example.net;0;QS_LogOnlyRule;QS_EventLimitCount[VARF]: 5
 b;www.example.net;0;QS_SrvMaxConn;100[]: 95
 b;www.example.net;0;QS_SrvMaxConnClose;95[]: 95
 b;www.example.net;0;QS_SrvMaxConnPerIP;192.0.2.7: 50
@@ -79,6 +85,10 @@ fn metrics_of_everything() {
         "# UNIT qos_delay_seconds seconds",
         "qos_delay_seconds_total{rule=\"QS_LocRequestPerSecLimit\"} 1.5",
         "qos_data_rate_cuts_total 9",
+        "qos_rule_log_only{server=\"www.example.net:0\",kind=\"base\",rule=\"QS_LocRequestLimit\",text=\"/watched\"} 1",
+        "qos_rule_log_only{server=\"www.example.net:0\",kind=\"base\",rule=\"QS_LocRequestLimit\",text=\"/app\"} 0",
+        "qos_rule_actions_total{server=\"www.example.net:0\",kind=\"base\",rule=\"QS_LocRequestLimit\",text=\"/watched\",mode=\"enforced\"} 2",
+        "qos_rule_actions_total{server=\"www.example.net:0\",kind=\"base\",rule=\"QS_LocRequestLimit\",text=\"/watched\",mode=\"log_only\"} 17",
         "qos_rule_limit{server=\"www.example.net:0\",kind=\"base\",rule=\"QS_LocRequestLimitMatch\",text=\"^/(a|b)<x>\\\"\"} 11",
         "qos_rule_current{server=\"www.example.net:0\",kind=\"base\",rule=\"QS_LocRequestLimit\",text=\"/app\"} 10",
         "qos_events_total{id=\"147\"} 147",

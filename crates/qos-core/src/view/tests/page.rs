@@ -79,6 +79,7 @@ fn reached_limits_are_red() {
     assert!(!red(" class=\"number\" data-label=\"concurrent, current\">9</td>"));
     assert!(red(" class=\"number\" data-label=\"kbytes/s, wait rate\">250&nbsp;ms</td>"));
     assert!(red(" class=\"number\">6</td>"), "events");
+    has(&page, &["20&nbsp;(log only, would have acted 17&nbsp;times)", "8&nbsp;(log only, would have acted 5&nbsp;times)"]);
     // 14 kbytes/s of 13 would be red, but that was 11 seconds ago; 9 requests/s were 31 seconds ago.
     has(&page, &["<td class=\"number\" data-label=\"kbytes/s, current\">0</td>", "<td class=\"number\" data-label=\"requests/s, current\">0</td>"]);
 }
