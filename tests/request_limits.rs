@@ -637,3 +637,28 @@ fn hostile_requests_are_answered() {
     }
     server.stop();
 }
+
+/// A rule that queues or counts the request for its client comes before those of locations and asks first for the end of the request: what they know is
+/// dropped after it was given back, and not before.
+#[test]
+fn what_rules_know_of_a_request_lives_until_it_is_given_back() {
+    let rules = "QS_SrvSerialize on\nQS_ClientEventRequestLimit 50\nQS_LocRequestLimit / 50\nQS_LocRequestPerSecLimit / 500\nQS_EventRequestLimit EV 50";
+    for mpm in Mpm::ALL {
+        let server = serving(rules).config(&by_query(&["QS_SrvSerialize", "QS_EventRequest"])).mpm(mpm).spoil_freed_memory().start();
+        for query in ["QS_SrvSerialize=1", "QS_EventRequest=1", "QS_EventRequest=1&EV=1", "EV=1"] {
+            for n in 0..5 {
+                assert_eq!(status(&server, &format!("/small.txt?{query}&n={n}")), 200, "{mpm:?}: {query}");
+            }
+        }
+        // A child that crashes at the end of a request is noticed here.
+        server.stop();
+    }
+}
+
+/// A rule sees the counter with the event of the very request that it judges (section 9.4).
+#[test]
+fn a_rule_looks_at_a_counter_of_events() {
+    let server = serving("QS_EventLimitCount LOGIN 100 60\nQS_EventRequestLimit LOGIN_Counter=^[3-9] 0").start();
+    let found = (1..=4).map(|n| status(&server, &format!("/small.txt?LOGIN=1&n={n}"))).collect::<Vec<_>>();
+    assert_eq!(found, [200, 200, 500, 500]);
+}

@@ -245,3 +245,17 @@ fn variables_of_the_response() {
     assert_eq!(lines.len(), expected.len(), "{lines:#?}");
     assert!(lines.iter().zip(expected.iter()).all(|(line, marker)| line.starts_with(marker.as_str())), "{lines:#?}");
 }
+
+/// A body that is searched can be asked for in parts, also a long one; all of it is searched.
+#[test]
+fn parts_of_a_searched_body() {
+    let server = serving(&["FOUND"], "<Location />\nQS_SetEnvIfResBody needle FOUND\n</Location>").start();
+    let body = [vec![b'x'; 900_000], b"needle".to_vec(), vec![b'y'; 100_000]].concat();
+    std::fs::write(server.docs().join("long.bin"), &body).unwrap();
+    let mut client = server.client_from("127.0.50.1");
+    let part = get(&mut client, "/long.bin?part", &["Range: bytes=899998-900007"]);
+    assert_eq!((part.status, part.body.as_slice()), (206, &b"xxneedleyy"[..]));
+    assert_eq!(ended(&server, "/long.bin?part"), "FOUND=needle");
+    let whole = get(&mut client, "/long.bin?whole", &[]);
+    assert_eq!((whole.status, whole.body == body), (200, true));
+}

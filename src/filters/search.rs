@@ -1,7 +1,8 @@
 //! `qos-out-filter-body`: looks for a text in the body of a response (request-event.md section 10.8, W25).
 //!
 //! The body is handed on in pieces as it is searched, so that no more than one piece is held back. Files are read beside the brigade: they stay
-//! what they are and can still be sent by the kernel.
+//! what they are and can still be sent by the kernel. httpd answers a request for a part of the body (`Range`) only if the whole body comes at once: what is
+//! there already is handed on in one piece then.
 
 use super::SEARCH;
 use crate::httpd::environment::RequestVariables;
@@ -23,6 +24,8 @@ struct Searched {
     rule: Arc<SearchRule>,
     search: Search,
     begun: bool,
+    /// A part of the body is asked for.
+    is_range: bool,
 }
 
 /// What is known after looking at a brigade.
@@ -41,7 +44,7 @@ enum Looked {
 
 /// Adds the filter to a request.
 pub fn search_body(request: Request<'_>, rule: &Arc<SearchRule>) {
-    let searched = Searched { rule: Arc::clone(rule), search: Search::default(), begun: false };
+    let searched = Searched { rule: Arc::clone(rule), search: Search::default(), begun: false, is_range: request.header(c"Range").is_some() };
     SEARCH.add_output(request.pool().own(searched).cast(), Some(request), request.connection());
 }
 
@@ -109,7 +112,10 @@ impl Searched {
                     return Looked::Before(bucket);
                 }
                 // SAFETY: as above.
-                let (found, length) = match unsafe { brigade::bytes_of(bucket, PIECE - looked_at, std::mem::take(&mut wait)) } {
+                let whole = self.is_range && unsafe { brigade::has_known_length(bucket) };
+                let most = if whole { usize::MAX } else { PIECE - looked_at };
+                // SAFETY: as above.
+                let (found, length) = match unsafe { brigade::bytes_of(bucket, most, std::mem::take(&mut wait)) } {
                     Bytes::There(bytes) => (self.search.feed(&self.rule.needle, bytes), bytes.len()),
                     Bytes::File { fd, start, length } => {
                         let (rule, search) = (&self.rule, &mut self.search);
@@ -122,7 +128,7 @@ impl Searched {
                     text_found(&mut RequestVariables::of(request), &self.rule.target);
                     return Looked::Done;
                 }
-                looked_at += length;
+                looked_at += if whole { 0 } else { length };
             }
             // SAFETY: as above.
             next = unsafe { brigade::next(bb, bucket) };

@@ -79,6 +79,8 @@ pub fn event_counts(asked: &mut Asked<'_>) -> Option<c_int> {
         denial = Some(worse(denial, found));
     }
     publish_counts(asked.request, rules, asked.now, true);
+    // A later rule may look at a counter.
+    asked.variables_changed();
     denial.and_then(|denial| denied(asked.request, asked.state, asked.runtime, &denial))
 }
 
@@ -140,7 +142,7 @@ pub fn event_requests(asked: &mut Asked<'_>) -> Option<c_int> {
         if current > limit.number && !std::mem::replace(&mut flushed, true) {
             // Earlier requests of this very connection may count although they are answered.
             asked.request.flush_earlier();
-            current = asked.runtime.region.count(rule.count);
+            current = current.min(asked.runtime.region.count(rule.count));
         }
         asked.request.add_variable(&rule.counter, asked.request.pool().number(current));
         if current > limit.number {

@@ -33,10 +33,11 @@ pub struct RequestState {
     pub keep_alive_refused: bool,
     /// Its counts and places in queues.
     pub slot: Option<RequestId>,
-    /// What rules of locations and events know of it; made when they apply, dropped with the pool.
+    /// What rules of locations and events know of it; made when they apply, dropped by [`request_ends`] alone.
     rules: *mut RuleState,
     /// Its part in the bandwidth of a rule, null without.
     pub share: *mut crate::filters::throttle::Share,
+    released_with_pool: bool,
 }
 
 /// What rules of locations and events know of a request.
@@ -86,9 +87,16 @@ impl RequestState {
     pub fn slot(&mut self, request: Request<'_>, child: &Child) -> Option<RequestId> {
         if self.slot.is_none() {
             self.slot = child.open_request();
-            request.pool().on_clear(std::ptr::from_mut(self).cast(), request_ends);
+            self.release_with_pool(request);
         }
         self.slot
+    }
+
+    /// What the request holds is given back at the end of its pool at the latest.
+    fn release_with_pool(&mut self, request: Request<'_>) {
+        if !std::mem::replace(&mut self.released_with_pool, true) {
+            request.pool().on_clear(std::ptr::from_mut(self).cast(), request_ends);
+        }
     }
 
     /// Counts the request for a rule; the number of its requests, this one included. `None`: no place is free.
@@ -128,9 +136,9 @@ impl RequestState {
     pub fn rules(&mut self, request: Request<'_>) -> &mut RuleState {
         if self.rules.is_null() {
             self.rules = Box::into_raw(Box::default());
-            request.pool().on_clear(std::ptr::from_mut(self).cast(), rules_end);
+            self.release_with_pool(request);
         }
-        // SAFETY: made here; it lives until `rules_end`, which forgets it, and one thread uses both.
+        // SAFETY: just made, or made before; it lives until `request_ends`, and one thread uses both.
         unsafe { &mut *self.rules }
     }
 
@@ -145,6 +153,17 @@ impl RequestState {
         self.release_rules();
         if let (Some(id), Some(state)) = (self.slot.take(), child()) {
             state.child.close_request(id);
+        }
+    }
+
+    /// The end of the pool: gives back what the request holds, then drops what rules know of it. One cleanup does both, as two of them would run in the
+    /// order in which the first rule came to ask for either.
+    fn end(&mut self) {
+        self.release();
+        let rules = std::mem::replace(&mut self.rules, std::ptr::null_mut());
+        if !rules.is_null() {
+            // SAFETY: made by `rules` from a box, and nobody finds it any longer.
+            drop(unsafe { Box::from_raw(rules) });
         }
     }
 
@@ -163,30 +182,17 @@ impl RequestState {
             slot: None,
             rules: std::ptr::null_mut(),
             share: std::ptr::null_mut(),
+            released_with_pool: false,
         };
         request.set_state(request.pool().place(state).cast());
     }
-}
-
-/// The end of what rules know of a request, and of what it holds for them. Nothing of it is used after: cleanups that were registered before this one,
-/// such as [`request_ends`], run later.
-unsafe extern "C" fn rules_end(data: *mut c_void) -> ffi::apr_status_t {
-    crate::httpd::guard::guard("end of request", (), || {
-        // SAFETY: registered with a state that lives in the same pool; its rules were made by `RequestState::rules` and are dropped only here.
-        unsafe {
-            let state = &mut *data.cast::<RequestState>();
-            state.release_rules();
-            drop(Box::from_raw(std::mem::replace(&mut state.rules, std::ptr::null_mut())));
-        }
-    });
-    0
 }
 
 /// A request whose end was never logged gives back what it holds.
 unsafe extern "C" fn request_ends(data: *mut c_void) -> ffi::apr_status_t {
     crate::httpd::guard::guard("end of request", (), || {
         // SAFETY: registered with a state that lives in the same pool.
-        unsafe { (*data.cast::<RequestState>()).release() };
+        unsafe { (*data.cast::<RequestState>()).end() };
     });
     0
 }

@@ -103,6 +103,15 @@ pub unsafe fn has_data(bucket: *mut ffi::apr_bucket) -> bool {
     unsafe { ffi::qos_shim_bucket_has_data(bucket) != 0 }
 }
 
+/// Whether it is known how long a bucket is, so that reading it makes no memory of its own grow with what comes.
+///
+/// # Safety
+/// `bucket` is a live bucket.
+pub unsafe fn has_known_length(bucket: *mut ffi::apr_bucket) -> bool {
+    // SAFETY: the caller's promise; -1 is an unknown length.
+    unsafe { (*bucket).length != ffi::apr_size_t::MAX }
+}
+
 /// The bytes of a bucket. One with more than `most` of a file is split; one of another kind that is long may be. `wait`: for bytes that have not
 /// come yet.
 ///

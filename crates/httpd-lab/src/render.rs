@@ -27,6 +27,7 @@ pub struct Builder {
     log_level: String,
     load: Vec<String>,
     pub(crate) expect_crashes: bool,
+    pub(crate) spoil_freed_memory: bool,
 }
 
 impl Default for Builder {
@@ -46,6 +47,7 @@ impl Default for Builder {
             log_level: "info".into(),
             load: Vec::new(),
             expect_crashes: false,
+            spoil_freed_memory: false,
         }
     }
 }
@@ -135,6 +137,12 @@ impl Builder {
     /// This test kills children or crashes them: crash lines in the error log do not fail it.
     pub fn expect_crashes(mut self) -> Self {
         self.expect_crashes = true;
+        self
+    }
+
+    /// Memory that was freed is overwritten at once (glibc): who still uses it crashes, and does not go on by luck.
+    pub fn spoil_freed_memory(mut self) -> Self {
+        self.spoil_freed_memory = true;
         self
     }
 

@@ -289,6 +289,9 @@ impl Builder {
         let (root, ports) = self.prepare();
         let stderr = std::fs::File::create(root.file("stderr.log")).expect("stderr.log");
         let mut command = httpd(&root);
+        if self.spoil_freed_memory {
+            command.env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0:glibc.malloc.perturb=165");
+        }
         command.arg("-DFOREGROUND").stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         let process = crate::spawn::spawn(command).map_err(|e| e.to_string())?;
         let mut server = Server { builder: self, root, ports, process, stopped: false };

@@ -70,10 +70,11 @@ impl Burst {
         self.count.checked_sub(LOG_REPEAT).filter(|silent| *silent > 0)
     }
 
-    /// One more at `now`. Returns whether it gets a line, and how many of an earlier second have to be summed up before.
+    /// One more at `now`. Returns whether it gets a line, and how many of an earlier second have to be summed up before. Who read the clock before it
+    /// waited counts for the second that others have reached: going back to its own would begin a new burst with each of them.
     #[must_use]
     pub fn one_more(self, now: u32) -> (Burst, bool, Option<u32>) {
-        if now == self.second {
+        if now <= self.second {
             let burst = Burst { count: self.count.saturating_add(1), ..self };
             return (burst, burst.count <= LOG_REPEAT, None);
         }
@@ -97,6 +98,17 @@ mod tests {
         let (burst, own, summed) = burst.one_more(9);
         assert_eq!((own, summed), (true, Some(480)));
         assert_eq!(burst.one_more(10), (Burst { second: 10, count: 1 }, true, None));
+    }
+
+    #[test]
+    fn seconds_that_alternate_are_one_burst() {
+        let (mut burst, mut lines) = (Burst::default(), 0);
+        for n in 0..500 {
+            let (next, own, _) = burst.one_more(7 - n % 2);
+            (burst, lines) = (next, lines + u32::from(own));
+        }
+        assert_eq!(lines, 20);
+        assert_eq!(burst.one_more(8).2, Some(480));
     }
 
     /// Example E4: 77 refusals.
