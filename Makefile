@@ -14,7 +14,7 @@ LIBEXECDIR ?= $(shell $(APXS) -q LIBEXECDIR)
 SYSCONFDIR ?= $(shell $(APXS) -q SYSCONFDIR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build install uninstall run test bench oracle lint clean
+.PHONY: help setup build install uninstall run test bench oracle fuzz lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -49,10 +49,14 @@ bench: build ## measure no module, the packaged original and ours side by side
 oracle: build ## what the packaged original agrees on, run against it
 	QOS_ORACLE=1 $(CARGO) test --test oracle --test oracle_requests
 
+fuzz: setup ## random input for all parsers, FUZZ_SECONDS=60 for each (packaging/fuzz.sh)
+	@CARGO="$(CARGO)" packaging/fuzz.sh
+
 lint: setup ## formatting and clippy
 	@for tool in fmt clippy; do $(CARGO) $$tool --version >/dev/null 2>&1 || \
 	  { echo "lint: cargo $$tool is missing: rustup component add rustfmt clippy (Debian: apt-get install rustfmt rust-clippy)"; exit 1; }; done
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
 clean: ## remove everything that was built

@@ -1,0 +1,25 @@
+//! One file per target.
+
+mod addresses;
+mod bodies;
+mod configuration;
+mod console;
+mod geo;
+mod patterns;
+mod text;
+mod variables;
+
+/// What a target does with bytes.
+pub type Target = fn(&[u8]);
+
+/// All targets with their names. Each of them has seeds in `fuzz/seeds/<name>/`.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("addresses", addresses::run),
+    ("bodies", bodies::run),
+    ("configuration", configuration::run),
+    ("console", console::run),
+    ("geo", geo::run),
+    ("patterns", patterns::run),
+    ("text", text::run),
+    ("variables", variables::run),
+];
