@@ -40,8 +40,8 @@ pub struct ActiveCount {
     pub variable: usize,
     /// The number of `<variable>_Decrement`.
     pub decrement: usize,
-    /// Of several rules for the same variable the first one publishes its counter.
-    pub publishes: bool,
+    /// The first rule for a variable publishes the counter of all of them: their places, none in the others.
+    pub published: Vec<usize>,
     cell: u32,
 }
 
@@ -165,18 +165,17 @@ fn one(region: &Region, server: *mut ffi::server_rec, config: &ServerConfig, tab
     for rule in counts {
         let name = rule.variable.to_bytes();
         let same = |other: &ActiveCount| other.rule.variable.to_bytes().eq_ignore_ascii_case(name);
+        let first = active.iter().position(same);
         let before = active.iter().filter(|other| same(other)).count().to_le_bytes();
         let numbers = [rule.number, rule.seconds, u32::from(rule.condition.is_some())].map(u32::to_le_bytes).concat();
         let Some(cell) = table.claim(key(domain::RULE_CELL, &[b"count", &name.to_ascii_lowercase(), &numbers, &before]).raw(), generation) else {
             return Ok(None);
         };
-        active.push(ActiveCount {
-            variable: names.add(name),
-            decrement: names.add(rule.decrement.to_bytes()),
-            publishes: !active.iter().any(same),
-            cell,
-            rule,
-        });
+        active.push(ActiveCount { variable: names.add(name), decrement: names.add(rule.decrement.to_bytes()), published: Vec::new(), cell, rule });
+        let place = active.len() - 1;
+        if let Some(publisher) = active.get_mut(first.unwrap_or(place)) {
+            publisher.published.push(place);
+        }
     }
     let places = |kind: Kind| rules.iter().enumerate().filter(|(_, rule)| rule.rule.kind == kind).map(|(place, _)| place).collect::<Vec<_>>();
     Ok(Some(ServerRules {

@@ -59,7 +59,7 @@ fn requests_are_served_at_the_limit() {
     std::thread::scope(|scope| {
         for (mpm, limit) in [(Mpm::Event, 50), (Mpm::Worker, 211), (Mpm::Prefork, 10)] {
             scope.spawn(move || {
-                let server = serving(&format!("QS_LocRequestPerSecLimit /small {limit}\nQS_LocRequestLimit /small 1000")).mpm(mpm).start();
+                let server = serving(&format!("QS_LocRequestPerSecLimit /small {limit} 60\nQS_LocRequestLimit /small 1000")).mpm(mpm).start();
                 let found = f64::from(answers(&server, 40, "/small.txt?loop", SECONDS(11)));
                 let expected = 11.0 * f64::from(limit);
                 assert!((found - expected).abs() <= expected * 0.05, "{mpm:?}: {found} answers, expected {expected}");
@@ -109,10 +109,25 @@ fn clients_leave_and_too_many_are_denied() {
     assert!(begin.elapsed() < SECONDS(4), "{:?}: those before it have left", begin.elapsed());
 }
 
+/// Without a second number nobody waits longer than five seconds, and no rule takes more than a quarter of the workers: others go on to be served.
+#[test]
+fn a_rule_does_not_take_all_workers() {
+    let server = serving("QS_LocRequestPerSecLimit /slow 1\nQS_LocRequestPerSecLimit /small 100").start();
+    let _slow = (0..120).map(|_| asking(&server, "/slow")).collect::<Vec<_>>();
+    let denied = || server.count_log("request rate limit, rule: /slow(1), max delayed requests=5") > 0;
+    assert!(wait_until(SECONDS(5), denied), "{}", server.error_log());
+    let begin = Instant::now();
+    assert_eq!(server.status("127.0.61.2", "/index.html"), Some(200));
+    assert!(begin.elapsed() < SECONDS(2), "{:?}", begin.elapsed());
+    let _small = (0..200).map(|_| asking(&server, "/small.txt")).collect::<Vec<_>>();
+    let denied = || server.count_log("request rate limit, rule: /small(100), max delayed requests=16") > 0;
+    assert!(wait_until(SECONDS(5), denied), "{}", server.error_log());
+}
+
 /// A child that is killed with requests that wait leaves the way free.
 #[test]
 fn a_killed_child_leaves_the_queue() {
-    let server = serving("QS_LocRequestPerSecLimit /small 1").expect_crashes().start();
+    let server = serving("QS_LocRequestPerSecLimit /small 1 30").expect_crashes().start();
     assert_eq!(server.status(FROM, "/small.txt"), Some(200));
     let waiting = (0..20).map(|_| asking(&server, "/small.txt?waiting")).collect::<Vec<_>>();
     server.wait_busy(20);

@@ -24,6 +24,8 @@ struct Searched {
     rule: Arc<SearchRule>,
     search: Search,
     begun: bool,
+    /// What is not searched yet while a piece is handed on: made once, as a brigade lives as long as its pool.
+    rest: *mut ffi::apr_bucket_brigade,
     /// A part of the body is asked for.
     is_range: bool,
 }
@@ -44,7 +46,9 @@ enum Looked {
 
 /// Adds the filter to a request.
 pub fn search_body(request: Request<'_>, rule: &Arc<SearchRule>) {
-    let searched = Searched { rule: Arc::clone(rule), search: Search::default(), begun: false, is_range: request.header(c"Range").is_some() };
+    // SAFETY: request and connection are live; the brigade is used as long as the request lives.
+    let rest = unsafe { ffi::qos_shim_brigade(request.pool().as_ptr(), request.connection()) };
+    let searched = Searched { rule: Arc::clone(rule), search: Search::default(), begun: false, rest, is_range: request.header(c"Range").is_some() };
     SEARCH.add_output(request.pool().own(searched).cast(), Some(request), request.connection());
 }
 
@@ -73,7 +77,8 @@ pub unsafe extern "C" fn filter(filter: *mut ffi::ap_filter_t, bb: *mut ffi::apr
             wait = matches!(looked, Looked::Waits(_));
             // SAFETY: the bucket is one of the brigade, and no other thread uses either.
             let status = unsafe {
-                let rest = ffi::qos_shim_split(bb, bucket);
+                let rest = searched.rest;
+                ffi::qos_shim_split(bb, bucket, rest);
                 if wait {
                     ffi::qos_shim_add_flush(bb);
                 }

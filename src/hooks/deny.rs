@@ -62,11 +62,22 @@ pub fn denied(request: Request<'_>, state: &mut RequestState, runtime: &Runtime,
     if let Some(seconds) = denial.retry_after {
         request.set_error_header(c"Retry-After", request.pool().number(seconds));
     }
-    Some(answer(request, runtime, denial))
+    Some(answer(request, state, runtime, denial))
+}
+
+/// Shows the page that a denial has asked for, once nobody works with the request's state: the page is a request of its own. Returns the status.
+pub fn finish(request: Request<'_>, status: c_int) -> c_int {
+    if status == ffi::DONE {
+        let page = RequestState::of(request).and_then(|state| state.page.take());
+        if let (Some(page), Some(runtime)) = (page, crate::runtime::runtime()) {
+            request.show_page(page, runtime.deny_code);
+        }
+    }
+    status
 }
 
 /// The error page, or the status without one.
-fn answer(request: Request<'_>, runtime: &Runtime, denial: &Denial) -> c_int {
+fn answer(request: Request<'_>, state: &mut RequestState, runtime: &Runtime, denial: &Denial) -> c_int {
     let configured = || server_record(request).and_then(|server| server.config.denials.page.as_deref().or_else(|| server.automatic_page()));
     let page = request.variable_string(c"QS_ErrorPage").filter(|page| !page.is_empty()).or_else(configured);
     let Some(page) = page else { return denial.status.unwrap_or(c_int::from(runtime.deny_code)) };
@@ -80,6 +91,7 @@ fn answer(request: Request<'_>, runtime: &Runtime, denial: &Denial) -> c_int {
         request.set_response_header(c"Location", page.as_ptr());
         return ffi::HTTP_MOVED_TEMPORARILY as c_int;
     }
-    request.show_page(page, runtime.deny_code);
+    // SAFETY: the page is a string of the configuration or of the request's pool, in which the state lives.
+    state.page = Some(unsafe { std::ffi::CStr::from_ptr(page.as_ptr()) });
     ffi::DONE
 }

@@ -1,7 +1,7 @@
 //! The location of a request is known (request-event.md sections 2.4 and 2.5).
 
 use super::RequestState;
-use super::deny::{Denial, denied, note_error};
+use super::deny::{Denial, denied, finish, note_error};
 use super::judging;
 use super::post_read_request::server_record;
 use crate::config::location;
@@ -42,7 +42,7 @@ pub unsafe extern "C" fn main(r: *mut ffi::request_rec) -> c_int {
     guard("header_parser", ffi::DECLINED, || {
         // SAFETY: httpd passes the request.
         match unsafe { Request::new(r) } {
-            Some(request) if request.is_initial() => judging::judge(request, active),
+            Some(request) if request.is_initial() => finish(request, judging::judge(request, active)),
             _ => ffi::DECLINED,
         }
     })
@@ -84,7 +84,8 @@ fn deny_body(request: Request<'_>, numbers: Option<(u64, u64)>) -> c_int {
     let (Some(runtime), Some(state)) = (runtime(), RequestState::of(request)) else { return ffi::DECLINED };
     log_body(request, runtime, numbers);
     let denial = Denial { status: Some(ffi::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int), ..Denial::new(44, c"044") };
-    denied(request, state, runtime, &denial).unwrap_or(ffi::DECLINED)
+    let status = denied(request, state, runtime, &denial).unwrap_or(ffi::DECLINED);
+    finish(request, status)
 }
 
 /// A body turns out to be too long while it is read: logs and counts; false in log-only mode.

@@ -95,8 +95,8 @@ fn worse(before: Option<Denial>, found: Denial) -> Denial {
 
 /// `<variable>_Counter` of rules whose window is open; of several for one variable the highest one (W18). `all`: 0 for the others.
 pub fn publish_counts(request: Request<'_>, rules: &ServerRules, now: u32, all: bool) {
-    for count in rules.counts.iter().filter(|count| count.publishes) {
-        let same = rules.counts.iter().filter(|other| other.variable == count.variable);
+    for count in rules.counts.iter().filter(|count| !count.published.is_empty()) {
+        let same = count.published.iter().filter_map(|place| rules.counts.get(*place));
         let current = |other: &crate::rules::ActiveCount| {
             let state = EventCount::unpack(rules.count_cell(other).map_or(0, |cell| cell.events.load(Ordering::Acquire)));
             other.rule.expire(state, now).count

@@ -68,7 +68,8 @@ fn pass(asked: &mut Asked<'_>, rules: &ServerRules, rule: &ActiveRule, pace: Pac
         Turn::Mine => 0,
         Turn::After(before) => before,
     };
-    if let Some(max) = rule.rule.delayed.filter(|max| before >= *max) {
+    let max = rule.rule.delayed.unwrap_or_else(|| pace.most_waiting(asked.runtime.workers));
+    if before >= max {
         child.leave_queue(slot, QUEUE);
         return too_many_delayed(asked, rules, rule, max, before + 1, pace.backlog_ms(before + 1));
     }

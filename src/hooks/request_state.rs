@@ -9,7 +9,7 @@ use qos_core::rules::Located;
 use qos_core::variables::tuning::KeepAlive;
 use qos_shm::{Child, CountKey, REQUEST_HOLDINGS, RequestId};
 use smallvec::SmallVec;
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
 
 /// Lives in the request's pool; made by post_read_request, so that the log hook knows the request was counted.
 pub struct RequestState {
@@ -31,6 +31,8 @@ pub struct RequestState {
     pub keep_alive: KeepAlive,
     /// Their time to wait cannot be had, which was said.
     pub keep_alive_refused: bool,
+    /// The error page that it is to get.
+    pub page: Option<&'static CStr>,
     /// Its counts and places in queues.
     pub slot: Option<RequestId>,
     /// What rules of locations and events know of it; made when they apply, dropped by [`request_ends`] alone.
@@ -179,6 +181,7 @@ impl RequestState {
             settled: None,
             keep_alive: KeepAlive::default(),
             keep_alive_refused: false,
+            page: None,
             slot: None,
             rules: std::ptr::null_mut(),
             share: std::ptr::null_mut(),

@@ -20,6 +20,9 @@ use qos_core::order::Step;
 use qos_core::variables::tuning::{self, KeepAlive};
 use std::sync::atomic::Ordering;
 
+static NOT_SUPPORTED: log::Sparse = log::Sparse::new();
+static NOT_SET: log::Sparse = log::Sparse::new();
+
 /// Finds out at start which of the variables may be set: their names occur in the configuration, or something else than the configuration sets
 /// variables.
 pub fn look_for_variables() {
@@ -94,7 +97,9 @@ fn apply_keep_alive(request: Request<'_>) {
     let waits = said.waits().filter(|_| !runtime.is_async);
     if said.waits().is_some() && runtime.is_async && !state.as_ref().is_some_and(|state| state.keep_alive_refused) {
         runtime.event(37);
-        log::request(request, log::Level::Notice, tuning::not_supported);
+        if NOT_SUPPORTED.allows() {
+            log::request(request, log::Level::Notice, tuning::not_supported);
+        }
         if let Some(state) = &mut state {
             state.keep_alive_refused = true;
         }
@@ -151,7 +156,9 @@ fn set_service(request: Request<'_>) {
     drop(watched);
     if result != Some(0) {
         let id = unique_id(request);
-        log::request(request, log::Level::Notice, || tuning::service_not_set(&printable(value), fd.is_some(), result, &id));
+        if NOT_SET.allows() {
+            log::request(request, log::Level::Notice, || tuning::service_not_set(&printable(value), fd.is_some(), result, &id));
+        }
         note_error(request, c"038");
     }
 }

@@ -50,7 +50,11 @@ impl Environment for RequestVariables<'_> {
     }
 
     fn trouble(&mut self, trouble: &Trouble<'_>) {
+        static UNSAFE: log::Sparse = log::Sparse::new();
         let level = if trouble.reason == Reason::Unsafe { Level::Warning } else { Level::Debug };
+        if level == Level::Warning && !UNSAFE.allows() {
+            return;
+        }
         log::request(self.first, level, || trouble.message());
     }
 }

@@ -1,9 +1,10 @@
 //! Writing to httpd's error log. The level is tested before a message is formatted.
 
 use super::ffi;
+use qos_core::repeat::Burst;
 use std::ffi::{CStr, c_int};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 /// Severities of httpd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,25 @@ pub enum Level {
     Notice = 5,
     Info = 6,
     Debug = 7,
+}
+
+/// Lines that any request may cause: no more than 20 of a kind in a second and process (design invariant 10).
+pub struct Sparse(AtomicU64);
+
+impl Sparse {
+    /// None was written yet.
+    pub const fn new() -> Sparse {
+        Sparse(AtomicU64::new(0))
+    }
+
+    /// Whether one more may be written; counts it.
+    pub fn allows(&self) -> bool {
+        let now = u32::try_from(super::clock::monotonic_ms() / 1000).unwrap_or(u32::MAX);
+        let next = |word: u64| Burst::unpack(word).one_more(now);
+        match self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| Some(next(word).0.pack())) {
+            Ok(before) | Err(before) => next(before).1,
+        }
+    }
 }
 
 const FILE: &CStr = c"mod_qos.c";

@@ -92,9 +92,9 @@ apr_status_t qos_shim_bucket_split(apr_bucket *bucket, apr_size_t length)
     return apr_bucket_split(bucket, length);
 }
 
-apr_bucket_brigade *qos_shim_split(apr_bucket_brigade *brigade, apr_bucket *bucket)
+void qos_shim_split(apr_bucket_brigade *brigade, apr_bucket *bucket, apr_bucket_brigade *rest)
 {
-    return apr_brigade_split(brigade, bucket);
+    apr_brigade_split_ex(brigade, bucket, rest);
 }
 
 void qos_shim_append(apr_bucket_brigade *brigade, apr_bucket_brigade *rest)

@@ -45,7 +45,7 @@ apr_status_t qos_shim_bucket_read(apr_bucket *bucket, const char **bytes, apr_si
 /* Splits a bucket. */
 apr_status_t qos_shim_bucket_split(apr_bucket *bucket, apr_size_t length);
 /* Moves what begins with a bucket to a new brigade, and a brigade to the end of another. */
-apr_bucket_brigade *qos_shim_split(apr_bucket_brigade *brigade, apr_bucket *bucket);
+void qos_shim_split(apr_bucket_brigade *brigade, apr_bucket *bucket, apr_bucket_brigade *rest);
 void qos_shim_append(apr_bucket_brigade *brigade, apr_bucket_brigade *rest);
 /* Adds a mark that everything before it is to be sent. */
 void qos_shim_add_flush(apr_bucket_brigade *brigade);

@@ -72,7 +72,8 @@ pub enum Match {
 }
 
 impl Pattern {
-    /// Compiles a pattern as httpd does by default: `.` stands for line ends as well, so that `%0a` in a path evades no rule.
+    /// Compiles a pattern: `.` stands for line ends as well, as httpd has it by default, so that `%0a` in a path evades no rule. Unlike there, `$` also
+    /// matches before a line end that ends the subject, as PCRE has it.
     ///
     /// # Errors
     /// [`PatternError`], with the position where PCRE noticed it.

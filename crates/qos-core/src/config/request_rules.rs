@@ -41,7 +41,7 @@ pub const DIRECTIVES: Family = &[
         name: c"QS_LocRequestPerSecLimit",
         scope: Scope::Server,
         arguments: &[required("location"), required("number"), optional("delayed requests")],
-        help: c"Requests per second whose path begins with the location; more are delayed. With a second number no more are delayed at a time, others are denied.",
+        help: c"Requests per second whose path begins with the location; more are delayed. Not more are delayed at a time than the second number says (default: five seconds' worth, a quarter of the workers), others are denied.",
         read: |name, target, arguments| located(name, target, arguments, Kind::Literal, per_second),
     },
     Directive {
@@ -83,7 +83,7 @@ pub const DIRECTIVES: Family = &[
         name: c"QS_EventPerSecLimit",
         scope: Scope::Server,
         arguments: &[required("[!]variable"), required("number"), optional("delayed requests")],
-        help: c"Requests per second that have the variable (!: that do not); more are delayed. With a second number no more are delayed at a time, others are denied.",
+        help: c"Requests per second that have the variable (!: that do not); more are delayed. Not more are delayed at a time than the second number says (default: five seconds' worth, a quarter of the workers), others are denied.",
         read: event_per_second,
     },
     Directive {

@@ -11,6 +11,9 @@ pub const RING: u64 = 32;
 /// Most groups in the stretch of time that is looked back at.
 const GROUPS: u32 = 31;
 
+/// What a request waits at most where no number of waiting requests is configured, seconds.
+const LONGEST_WAIT_SECONDS: u64 = 5;
+
 /// The groups of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
@@ -94,6 +97,14 @@ impl Pace {
     #[must_use]
     pub fn ring_place(&self, number: u64) -> u64 {
         number / self.size % RING
+    }
+
+    /// So many requests may wait where no number is configured: none waits longer than five seconds, and no rule takes more than a quarter of the
+    /// server's workers.
+    #[must_use]
+    pub fn most_waiting(&self, workers: u32) -> u32 {
+        let in_time = u32::try_from(self.limit * LONGEST_WAIT_SECONDS).unwrap_or(u32::MAX);
+        in_time.min(workers / 4).max(1)
     }
 
     /// How long `waiting` further requests take, milliseconds.
@@ -194,6 +205,7 @@ mod tests {
 
     #[test]
     fn the_backlog_as_time() {
+        assert_eq!([(1, 400), (100, 400), (100, 8), (100, 2), (u32::MAX, 0)].map(|(limit, workers)| Pace::new(limit).most_waiting(workers)), [5, 100, 2, 1, 1]);
         assert_eq!((Pace::new(10).backlog_ms(4), Pace::new(1000).backlog_ms(0), Pace::new(0).backlog_ms(1)), (400, 0, 1000));
     }
 
