@@ -166,7 +166,7 @@ fn events_vip_and_log_only() {
 /// Streams of HTTP/2 wait like requests.
 #[test]
 fn http2_streams_wait() {
-    let server = serving("QS_LocRequestPerSecLimit /small 20").tls().http2().start();
+    let server = serving("QS_LocRequestPerSecLimit /small 20 100").tls().http2().start();
     let begin = Instant::now();
     let said = h2load(&["-n", "100", "-c", "4", "-m", "10", &server.tls_url("/small.txt")]);
     assert!(said.out.contains("100 succeeded"), "{said:?}");
