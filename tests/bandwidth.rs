@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
@@ -22,7 +23,7 @@ fn serving(mpm: Mpm, config: &str) -> Builder {
     // Connections that wait count for this limit of the event MPM.
     let waiting = if mpm == Mpm::Event { "AsyncRequestWorkerFactor 20\n" } else { "" };
     let builder = Server::builder().mpm(mpm).config(waiting).config(site).config(&by_query(&["QS_VipRequest", "Slow"])).config(config).vhost_ports(1);
-    builder.load("proxy").load("proxy_http").log_env(&["mod_qos_ev", "QS_ResponseDelayTime"])
+    builder.load("proxy").load("proxy_http").load("proxy_wstunnel").log_env(&["mod_qos_ev", "QS_ResponseDelayTime"])
 }
 
 /// A script that never ends.
@@ -296,6 +297,24 @@ fn a_client_that_leaves_makes_room_at_once() {
     });
 }
 
+/// Those who come after a crowd that leaves do not wait for it: it had reserved half a minute.
+#[test]
+fn nobody_waits_for_who_has_left() {
+    on_both(|mpm| {
+        let server = serving(mpm, "QS_LocKBytesPerSecLimit /left/ 1").workers(192).start();
+        let leaving = downloads(&server, "/left/", 120, false);
+        std::thread::sleep(SECONDS(1));
+        let mut staying = downloads(&server, "/left/stay", 1, false);
+        std::thread::sleep(Duration::from_millis(300));
+        drop(leaving);
+        let begin = Instant::now();
+        while read_for(&mut staying, Duration::from_millis(100))[0] == 0 {
+            assert!(begin.elapsed() < SECONDS(4), "{mpm:?}");
+        }
+        server.stop();
+    });
+}
+
 /// Section 8.1: of the limits of events and location the lowest holds; section 13.5: privileged users are exempt. Below the limit nobody waits.
 #[test]
 fn the_lowest_limit_holds_and_privileged_users_are_exempt() {
@@ -340,6 +359,45 @@ fn streams_are_not_held_back() {
             text += &String::from_utf8(client.read_some(1000).unwrap()).unwrap();
         }
         assert!((Duration::from_millis(800)..SECONDS(2)).contains(&begin.elapsed()), "{mpm:?}: {:?}", begin.elapsed());
+        server.stop();
+    });
+}
+
+/// What a handler says that took the connection over is no response: nothing of it is held until more comes, and HTTP/2 streams are limited once.
+#[test]
+fn tunnels_and_upgrades_pass() {
+    let backend = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = backend.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in backend.incoming().flatten() {
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head);
+            let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+            std::thread::sleep(Duration::from_millis(200));
+            let _ = stream.write_all(&[b'm'; 8000]);
+            // Nothing more, until the client leaves.
+            let _ = stream.read(&mut head);
+        }
+    });
+    on_both(|mpm| {
+        let rules = format!(
+            "ProxyPass /socket/ ws://127.0.0.1:{port}/ upgrade=websocket\nQS_LocKBytesPerSecLimit /socket/ 2\nQS_LocKBytesPerSecLimit /pattern.bin 500"
+        );
+        let server = serving(mpm, &rules).http2().start();
+        with_pattern(&server, 1_000_000);
+        let mut client = server.client();
+        client.send("GET /socket/ HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n").unwrap();
+        let (mut bytes, begin) = (0, Instant::now());
+        while bytes < 8000 && begin.elapsed() < SECONDS(8) && client.wait_readable(SECONDS(8)) {
+            bytes += client.read_some(10_000).unwrap().iter().filter(|byte| **byte == b'm').count();
+        }
+        assert!(bytes >= 8000, "{mpm:?}: {bytes}");
+        drop(client);
+        assert!(server.wait_for_access("/socket/", SECONDS(5)), "{mpm:?}");
+        let begin = Instant::now();
+        let url = server.url("/pattern.bin");
+        assert_eq!(curl(&["--http2", "-o", "/dev/null", "-w", "%{http_version} %{size_download}", &url]).out.trim(), "2 1000000");
+        assert!((SECONDS(1)..SECONDS(3)).contains(&begin.elapsed()), "{mpm:?}: {:?}", begin.elapsed());
         server.stop();
     });
 }

@@ -7,10 +7,13 @@
 //! After the end of the response the connection is in the state in which httpd would have left it: keep-alive, the next request that was
 //! pipelined, or closing.
 //!
+//! What does not come through the filters of the request is not its response and passes: interim responses, and what a handler says that took the
+//! connection over (websockets, CONNECT, the change to HTTP/2). Who makes it waits for the client's answer, not for the end of the request.
+//!
 //! Only what costs little waits so: files, and [`MEMORY`] bytes besides. A handler that makes more than that, or that flushes, waits in its worker.
 
-use super::throttle::{self, Sent, Share, abort};
-use super::{HOLD, connection_of, pass};
+use super::throttle::{self, LOOK_NS, Sent, Share, abort};
+use super::{HELD, HOLD, connection_of, pass};
 use crate::hooks::pause;
 use crate::httpd::buckets::Buckets;
 use crate::httpd::connection::Connection;
@@ -26,8 +29,6 @@ use std::time::Duration;
 
 /// Bytes in memory that may wait for one connection.
 const MEMORY: u64 = 64 * 1024;
-/// A connection that waits looks so often whether its client is still there, nanoseconds.
-const LOOK_NS: u64 = 250_000_000;
 
 /// The filter of a connection. Used by the thread that has the connection.
 pub struct Hold {
@@ -37,6 +38,8 @@ pub struct Hold {
     pool: *mut ffi::apr_pool_t,
     /// What waits.
     held: Buckets,
+    /// What comes now is of that response.
+    is_content: bool,
     /// The filter itself.
     filter: *mut ffi::ap_filter_t,
     parking: Parking,
@@ -63,7 +66,7 @@ pub fn take(request: Request<'_>, record: &ConnectionRecord, share: *mut Share) 
     if hold.is_null() {
         // SAFETY: pool and connection are live and this thread's; the brigade is used as long as the connection lives.
         let held = unsafe { Buckets::create(connection.pool().as_ptr(), connection.as_ptr()) };
-        hold = connection.pool().place(Hold { share: null_mut(), pool: null_mut(), held, filter: null_mut(), parking: Parking::new() });
+        hold = connection.pool().place(Hold { share: null_mut(), pool: null_mut(), held, is_content: false, filter: null_mut(), parking: Parking::new() });
         connection.pool().on_clear(hold.cast(), connection_ends);
         record.hold.store(hold, Ordering::Relaxed);
     }
@@ -76,6 +79,7 @@ pub fn take(request: Request<'_>, record: &ConnectionRecord, share: *mut Share) 
         return false;
     }
     (hold.share, hold.pool) = (share, request.pool().as_ptr());
+    HELD.add_output(std::ptr::from_mut(hold).cast(), Some(request), connection.as_ptr());
     true
 }
 
@@ -87,6 +91,11 @@ pub fn of(record: &ConnectionRecord) -> Option<&mut Hold> {
 }
 
 impl Hold {
+    /// Whether a brigade has to do with a throttled response: a part of it, what has to stay behind it, or its end.
+    fn takes(&self, brigade: Buckets) -> bool {
+        self.is_holding() || !self.share.is_null() && (self.is_content || brigade.rest().ends_request)
+    }
+
     /// Whether something waits.
     pub fn is_holding(&self) -> bool {
         !self.held.is_empty()
@@ -139,7 +148,7 @@ impl Hold {
     /// Waits in this thread. False: the client has left.
     fn wait(&mut self, connection: Connection<'_>, at: u64) -> bool {
         // SAFETY: as in `send`.
-        unsafe { self.share.as_ref() }.is_none_or(|share| share.wait(connection, at))
+        unsafe { self.share.as_ref() }.is_none_or(|share| share.wait(connection, at.min(clock::monotonic_ns() + LOOK_NS)))
     }
 
     /// Goes on with what waits; leaves the connection to the MPM if something waits still.
@@ -188,9 +197,23 @@ pub unsafe extern "C" fn filter(filter: *mut ffi::ap_filter_t, bb: *mut ffi::apr
         unsafe {
             let (hold, connection) = ((*filter).ctx.cast::<Hold>().as_mut(), connection_of(filter));
             match (hold, connection) {
-                (Some(hold), Some(connection)) if !hold.share.is_null() || hold.is_holding() => response(hold, filter, connection, Buckets::new(bb)),
+                (Some(hold), Some(connection)) if hold.takes(Buckets::new(bb)) => response(hold, filter, connection, Buckets::new(bb)),
                 _ => pass(filter, bb),
             }
+        }
+    })
+}
+
+/// The last filter of the request's own: what passes it is the response. Its context is the [`Hold`].
+pub unsafe extern "C" fn content(filter: *mut ffi::ap_filter_t, bb: *mut ffi::apr_bucket_brigade) -> ffi::apr_status_t {
+    guard("qos-out-filter-held", ffi::APR_EGENERAL as ffi::apr_status_t, || {
+        // SAFETY: as for `filter`; the reference to the context is not kept while the filter behind uses it.
+        unsafe {
+            let hold = (*filter).ctx.cast::<Hold>();
+            let before = std::mem::replace(&mut (*hold).is_content, true);
+            let status = pass(filter, bb);
+            (*hold).is_content = before;
+            status
         }
     })
 }
@@ -213,7 +236,11 @@ fn response(hold: &mut Hold, filter: *mut ffi::ap_filter_t, connection: Connecti
     loop {
         let at = match hold.send(work, fd.filter(|_| !in_worker)) {
             Ok(Sent::All | Sent::UpToEnd) => return 0,
-            Err(status) => return hold.fail(work, status),
+            Err(status) => {
+                // As the network filter does: nobody takes what follows for the rest of this response.
+                connection.set_aborted();
+                return hold.fail(work, status);
+            }
             Ok(Sent::Until(at)) => at,
             Ok(Sent::Unwritable) => 0,
         };

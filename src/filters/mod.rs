@@ -73,6 +73,7 @@ static KEEP_ALIVE: Registered = Registered::new();
 static SEARCH: Registered = Registered::new();
 static DELAY: Registered = Registered::new();
 static HOLD: Registered = Registered::new();
+static HELD: Registered = Registered::new();
 
 /// Registers all filters; called while httpd loads the module.
 pub fn register() {
@@ -89,6 +90,7 @@ pub fn register() {
         // Behind all filters of the content, before the one that makes the head.
         KEEP_ALIVE.output(c"qos-out-filter-keepalive", Some(keep_alive::filter), ffi::AP_FTYPE_PROTOCOL - 1);
         DELAY.output(c"qos-out-filter-delay", Some(throttle::filter), ffi::AP_FTYPE_PROTOCOL + 3);
+        HELD.output(c"qos-out-filter-held", Some(hold::content), ffi::AP_FTYPE_PROTOCOL + 3);
         HOLD.output(c"qos-out-filter-hold", Some(hold::filter), ffi::AP_FTYPE_CONNECTION);
         BROKEN.output(c"qos-out-filter-brokencon", Some(broken::filter), ffi::AP_FTYPE_PROTOCOL + 3);
     }

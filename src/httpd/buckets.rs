@@ -26,6 +26,8 @@ pub struct Rest {
     pub known: Option<u64>,
     /// Nobody has to wait until it is sent: no flush, and nothing whose length is not known.
     pub can_wait: bool,
+    /// The end of the request is among them.
+    pub ends_request: bool,
 }
 
 /// A brigade of a filter that sends a response piece by piece. Copies name the same brigade.
@@ -79,6 +81,7 @@ impl Buckets {
         Rest {
             memory: u64::try_from(memory).unwrap_or(0),
             known: ends.then(|| u64::try_from(all).unwrap_or(0)),
+            ends_request: has(ffi::QOS_BUCKET_EOR),
             can_wait: !has(ffi::QOS_BUCKET_UNKNOWN) && !has(ffi::QOS_BUCKET_FLUSH),
         }
     }

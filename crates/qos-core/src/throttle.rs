@@ -8,7 +8,8 @@
 //!
 //! How many responses there are is not counted, so no number can be wrong after a child has died: the backlog (tail minus now) tells. A piece gets
 //! shorter with the backlog that is found ([`reserve`]), so that a single response sends some 16 pieces a second and each of 200 still 3.
-//! What a response does not use it gives back; what a dead child had reserved, one piece for each of its responses, passes by itself.
+//! What a response does not use it gives back, and those behind it that see the tail before the end of their own pieces reserve anew, so that nobody
+//! waits for who has left; what a dead child had reserved, one piece for each of its responses, passes by itself.
 //!
 //! The formulas of section 8.3 and their example E5 (a wait that all chunks of 8000 bytes share and that is doubled or halved once a second) are superseded by this: they
 //! take 12 seconds to come near the limit, and hold nobody who sends less than 8000 bytes. What can be seen is kept: letter `L`,
@@ -35,6 +36,8 @@ const REPAYING: u64 = 4;
 const MOST_WAIT_NS: u64 = 60_000_000_000;
 /// Shorter waits are not made, nanoseconds: what is sent early by so little stays reserved.
 const LEAST_WAIT_NS: u64 = 200_000;
+/// A response that waits gives its place up for one that is so much earlier, nanoseconds.
+const EARLIER_NS: u64 = 50_000_000;
 /// A piece that is not used up so long after it should have been is given back, nanoseconds.
 const GRACE_NS: u64 = 250_000_000;
 
@@ -103,6 +106,8 @@ pub struct Sending {
     /// The tail behind it, and the part of its turn that it was.
     tail: u64,
     part: u64,
+    /// The tail behind the piece before it.
+    before: u64,
     /// It had to wait for others.
     crowded: bool,
     /// Bytes that were sent before others came: of the credit, and of one piece.
@@ -129,17 +134,27 @@ pub enum Next {
     Reserve {
         /// The piece.
         wish: Wish,
-        /// Left from a piece that is too old.
+        /// Left from a piece that is too old, or whose turn can come earlier.
         give_back: u64,
+        /// Nanoseconds of a wait that were counted and are not waited.
+        unwaited: u64,
     },
 }
 
 impl Sending {
-    /// What to do when there is something to send. `known`: bytes that are known to follow, if that is all of the response.
+    /// What to do when there is something to send. `tail`: that of the rule. `known`: bytes that are known to follow, if that is all of the response.
     #[must_use]
-    pub fn next(&mut self, now: u64, known: Option<u64>) -> Next {
+    pub fn next(&mut self, now: u64, tail: u64, known: Option<u64>) -> Next {
+        let mut unwaited = 0;
         if self.left > 0 && now <= self.until {
-            return Next::Send { bytes: self.left, start: self.start };
+            // A tail before the end of this piece: others have left since, and there is an earlier place behind those that stayed.
+            let is_late = self.start > now && self.start - now > EARLIER_NS && tail.saturating_add(EARLIER_NS) < self.tail;
+            if !is_late {
+                return Next::Send { bytes: self.left, start: self.start };
+            }
+            unwaited = self.start - now;
+            self.waited_us = self.waited_us.saturating_sub(unwaited / 1000).max(1);
+            self.tail = self.before;
         }
         // How long it takes to send a piece and come back, a late start included.
         let took = if self.last == 0 { 0 } else { now.saturating_sub(self.start) };
@@ -147,7 +162,7 @@ impl Sending {
         let most = if is_taken { self.last.saturating_mul(2) } else { self.last / 2 }.clamp(FIRST_PIECE, MOST_PIECE);
         let most = known.map_or(most, |known| most.min(known)).max(1);
         self.part = if self.ahead > 0 && self.crowded { REPAYING } else { 1 };
-        Next::Reserve { wish: Wish { most, credit: took.clamp(BURST_NS, LATE_NS), part: self.part }, give_back: std::mem::take(&mut self.left) }
+        Next::Reserve { wish: Wish { most, credit: took.clamp(BURST_NS, LATE_NS), part: self.part }, give_back: std::mem::take(&mut self.left), unwaited }
     }
 
     /// A piece was reserved: how long to wait before it is sent, nanoseconds.
@@ -164,6 +179,7 @@ impl Sending {
             let most = u64::from(limit).saturating_mul(1024) / (1_000_000_000 / (BURST_NS + PIECE_NS));
             self.ahead = self.ahead.saturating_add(piece.bytes).min(most);
         }
+        self.before = self.tail;
         self.tail = piece.tail;
         self.last = piece.bytes;
         self.until = piece.start.saturating_add(duration(piece.bytes, limit)).saturating_add(GRACE_NS);

@@ -11,6 +11,9 @@ const SECOND: u64 = 1_000_000_000;
 /// Some time after the machine started.
 const START: u64 = 5_000 * SECOND;
 
+/// Who waits looks so often whether others have left.
+const LOOK: u64 = SECOND / 4;
+
 /// As much as there is.
 const ANY: Wish = Wish { most: MOST_PIECE, credit: BURST_NS, part: 1 };
 
@@ -81,15 +84,19 @@ impl Simulation {
                 sent[n].finished = Some(now - START);
                 continue;
             }
-            match sent[n].sending.next(now, (download.bucket >= remaining).then_some(remaining)) {
-                Next::Reserve { wish, give_back: unused } => {
+            match sent[n].sending.next(now, self.tail, (download.bucket >= remaining).then_some(remaining)) {
+                Next::Reserve { wish, give_back: unused, .. } => {
                     self.tail = give_back(self.tail, self.limit, unused);
                     let piece = reserve(self.tail, now, self.limit, wish);
                     self.tail = piece.tail;
                     let wait = sent[n].sending.reserved(&piece, now, self.limit);
                     let late = if wait > 0 { self.random(self.late) } else { 0 };
                     // A client that leaves ends the wait.
-                    events.push(Reverse(((now + wait + late).min(leaves).max(now), n)));
+                    events.push(Reverse(((now + (wait + late).min(LOOK)).min(leaves).max(now), n)));
+                }
+                Next::Send { start, .. } if start > now + LEAST_WAIT_NS => {
+                    let late = self.random(self.late);
+                    events.push(Reverse(((start + late).min(now + LOOK).min(leaves), n)));
                 }
                 Next::Send { bytes, .. } => {
                     let bytes = bytes.min(download.bucket).min(remaining);
@@ -211,6 +218,22 @@ fn who_leaves_makes_room_at_once() {
     assert_exact(sent[199].bytes, 500, 5, "the one that stayed");
 }
 
+/// Whoever opens downloads by the hundred and leaves does not hold those who came after him.
+#[test]
+fn nobody_waits_for_those_who_have_left() {
+    for (limit, staying) in [(1, 1), (1, 10), (20, 30)] {
+        let mut downloads = vec![Download { leaves: 2 * SECOND, ..Download::endless() }; 3000];
+        downloads.extend(vec![Download { arrives: SECOND, ..Download::endless() }; staying]);
+        let sent = Simulation::new(limit, 1_000_000).run(&downloads, 2 * SECOND + SECOND / 2, 22 * SECOND + SECOND / 2);
+        let stayed = &sent[3000..];
+        let bytes = total(stayed);
+        assert!(bytes.abs_diff(u64::from(limit) * 1024 * 20) < 256 * staying as u64 + 1024 * u64::from(limit), "{limit} {staying}: {bytes}");
+        for one in stayed {
+            assert!(one.bytes > bytes / staying as u64 / 2, "{limit} {staying}: {} of {bytes}", one.bytes);
+        }
+    }
+}
+
 #[test]
 fn a_process_that_died_delays_the_others_by_no_more_than_what_it_had_reserved() {
     let mut simulation = Simulation::new(500, 0);
@@ -235,12 +258,12 @@ fn streams_of_small_buckets_get_the_same_share() {
 fn a_trickle_does_not_keep_what_it_reserved() {
     // A piece that is not used is given back, not saved up.
     let mut sending = Sending::default();
-    let Next::Reserve { wish, give_back: 0 } = sending.next(START, None) else { panic!() };
+    let Next::Reserve { wish, give_back: 0, .. } = sending.next(START, 0, None) else { panic!() };
     let piece = reserve(0, START, 500, wish);
     assert_eq!(sending.reserved(&piece, START, 500), 0);
     sending.sent(100);
-    assert!(matches!(sending.next(START + SECOND / 10, None), Next::Send { bytes, .. } if bytes == piece.bytes - 100));
-    assert!(matches!(sending.next(START + SECOND, None), Next::Reserve { give_back, .. } if give_back == piece.bytes - 100));
+    assert!(matches!(sending.next(START + SECOND / 10, piece.tail, None), Next::Send { bytes, .. } if bytes == piece.bytes - 100));
+    assert!(matches!(sending.next(START + SECOND, piece.tail, None), Next::Reserve { give_back, .. } if give_back == piece.bytes - 100));
 }
 
 #[test]
@@ -258,7 +281,7 @@ fn waits_that_are_not_made_are_those_that_would_be_made() {
         let (mut tail, mut now, mut sending, mut sent) = (0, START, Sending::default(), 0);
         while sent < 5_000_000 {
             let at = if pretends { sending.virtual_now(now, tail) } else { now };
-            match sending.next(at, None) {
+            match sending.next(at, tail, None) {
                 Next::Send { bytes, .. } => {
                     sending.sent(bytes);
                     sent += bytes;
