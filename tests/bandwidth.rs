@@ -270,6 +270,32 @@ fn in_log_only_mode_nothing_waits() {
     });
 }
 
+/// Who ends his side with the request, as `nc -N` does, gets the whole answer: delayed, throttled, and on each MPM.
+#[test]
+fn half_closed_clients_are_served() {
+    std::thread::scope(|scope| {
+        for mpm in Mpm::ALL {
+            scope.spawn(move || {
+                let server = serving(mpm, "QS_LocKBytesPerSecLimit /one/ 40000\nQS_LocRequestPerSecLimit /little/ 2 50").start();
+                let ask = |path: &str| {
+                    let mut client = server.client();
+                    client.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).unwrap();
+                    client.tcp().shutdown(std::net::Shutdown::Write).unwrap();
+                    client
+                };
+                let mut large = ask("/one/x");
+                // Each waits for the one before it.
+                let mut little = (0..5).map(|_| ask("/little/x")).collect::<Vec<_>>();
+                for client in &mut little {
+                    assert_eq!(client.read_response().unwrap().status, 200, "{mpm:?}");
+                }
+                let response = large.read_response().unwrap();
+                assert_eq!((response.status, response.body.len()), (200, 64 << 20), "{mpm:?}");
+            });
+        }
+    });
+}
+
 /// Who leaves frees its place at once, though it had to wait for seconds; its request ends, and the others have its part.
 #[test]
 fn a_client_that_leaves_makes_room_at_once() {

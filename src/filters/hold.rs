@@ -14,13 +14,13 @@
 
 use super::throttle::{self, LOOK_NS, Sent, Share, abort};
 use super::{HELD, HOLD, connection_of, pass};
-use crate::hooks::pause;
+use crate::hooks::pause::{self, Watch};
 use crate::httpd::buckets::Buckets;
 use crate::httpd::connection::Connection;
 use crate::httpd::guard::guard;
 use crate::httpd::park::Parking;
 use crate::httpd::request::Request;
-use crate::httpd::{clock, ffi, socket};
+use crate::httpd::{clock, ffi};
 use crate::runtime::ConnectionRecord;
 use std::ffi::c_void;
 use std::ptr::null_mut;
@@ -153,7 +153,9 @@ impl Hold {
 
     /// Goes on with what waits; leaves the connection to the MPM if something waits still.
     pub fn go_on(&mut self, connection: Connection<'_>, record: &ConnectionRecord) -> Onward {
-        let Some(fd) = pause::descriptor(record).filter(|fd| !socket::ends_within(*fd, Duration::ZERO)) else {
+        // SAFETY: as in `send`. Without a share only the end of a request is left to be sent.
+        let watch = unsafe { self.share.as_ref() }.map_or_else(|| Watch::begin(record), |share| share.watch);
+        let Some(fd) = pause::descriptor(record).filter(|fd| !watch.ends_within(*fd, Duration::ZERO)) else {
             self.give_up(connection);
             return Onward::Left;
         };

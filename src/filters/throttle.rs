@@ -4,7 +4,8 @@
 //! worker, [`super::hold`] takes the place of the filter here, which waits in the worker that makes the response.
 
 use super::{DELAY, connection_of, hold};
-use crate::hooks::{RequestState, pause};
+use crate::hooks::RequestState;
+use crate::hooks::pause::{self, Watch};
 use crate::httpd::buckets::{Bucket, Buckets};
 use crate::httpd::connection::Connection;
 use crate::httpd::guard::guard;
@@ -32,6 +33,8 @@ pub struct Share {
     sending: Sending,
     /// Its request's connection; for a stream that of the client.
     record: *const ConnectionRecord,
+    /// How its client is told to have left.
+    pub watch: Watch,
     /// What is passed on next.
     out: Buckets,
 }
@@ -40,7 +43,7 @@ pub struct Share {
 pub fn throttle(request: Request<'_>, record: &ConnectionRecord, state: &mut RequestState, throttle: Throttle) {
     // SAFETY: request and connection are live; the brigade is used as long as the request lives.
     let out = unsafe { Buckets::create(request.pool().as_ptr(), request.connection()) };
-    let share = request.pool().place(Share { throttle, sending: Sending::default(), record, out });
+    let share = request.pool().place(Share { throttle, sending: Sending::default(), record, watch: Watch::begin(record), out });
     state.share = share;
     if !hold::take(request, record, share) {
         DELAY.add_output(share.cast(), Some(request), request.connection());
@@ -119,7 +122,7 @@ impl Share {
         let record = unsafe { &*self.record };
         let end = at_ns.div_ceil(1000);
         if !connection.is_stream() {
-            return pause::until(record, end);
+            return self.watch.until(record, end);
         }
         loop {
             let now = clock::monotonic_us();
@@ -129,7 +132,7 @@ impl Share {
             if now >= end {
                 return true;
             }
-            if !pause::until(record, end.min(now + STREAM_SLICE_US)) {
+            if !self.watch.until(record, end.min(now + STREAM_SLICE_US)) {
                 return false;
             }
         }
@@ -209,7 +212,7 @@ pub unsafe fn send(share: &mut Share, from: Buckets, next: *mut ffi::ap_filter_t
                 let bytes = bytes.min(length).min(most);
                 ok(from.move_first(out, bytes))?;
                 share.sent(bytes);
-                // A part of a file is never set aside: with APR-util before 1.6.2 the rest would lose its descriptor when the part has been sent.
+                // A part of a file is never set aside: some versions of APR-util would let the rest lose its descriptor when the part has been sent.
                 pass(socket.is_some() || bytes < length)?;
             }
         }

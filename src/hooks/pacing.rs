@@ -6,7 +6,7 @@
 use super::client_rules::is_vip_request;
 use super::judging::Asked;
 use super::limits::{note_delay, rules_of, too_many_delayed};
-use super::pause;
+use super::pause::Watch;
 use super::pre_connection::table_full;
 use crate::httpd::{clock, ffi, log};
 use crate::rules::{ActiveRule, ServerRules};
@@ -73,19 +73,20 @@ fn pass(asked: &mut Asked<'_>, rules: &ServerRules, rule: &ActiveRule, pace: Pac
         child.leave_queue(slot, QUEUE);
         return too_many_delayed(asked, rules, rule, max, before + 1, pace.backlog_ms(before + 1));
     }
+    let watch = Watch::begin(asked.record);
     let mut is_first = turn == Turn::Mine;
     let status = loop {
         if !is_first {
             child.wait(slot, QUEUE, LOOK);
             is_first = child.turn(slot, QUEUE).is_none_or(|turn| turn == Turn::Mine);
-            if !is_first && pause::has_left(asked.record) {
+            if !is_first && watch.has_left(asked.record) {
                 break Some(ffi::HTTP_SERVICE_UNAVAILABLE as c_int);
             }
             continue;
         }
         match start(pace, cell, since, clock::monotonic_us()) {
             Ok(()) => break None,
-            Err(at) if pause::until(asked.record, at) => (),
+            Err(at) if watch.until(asked.record, at) => (),
             // Nobody is left to hear the answer.
             Err(_) => break Some(ffi::HTTP_SERVICE_UNAVAILABLE as c_int),
         }
@@ -138,7 +139,7 @@ pub fn delay(asked: &mut Asked<'_>) -> Option<c_int> {
     asked.state.letters.add(b'L');
     asked.request.flush_earlier();
     let end = clock::monotonic_us().saturating_add(wanted.min(LONGEST_DELAY_MS) * 1000);
-    (!pause::until(asked.record, end)).then_some(ffi::HTTP_SERVICE_UNAVAILABLE as c_int)
+    (!Watch::begin(asked.record).until(asked.record, end)).then_some(ffi::HTTP_SERVICE_UNAVAILABLE as c_int)
 }
 
 /// The digits that a text begins with, as a number.

@@ -88,9 +88,19 @@ pub fn is_writable(fd: i32) -> bool {
     unsafe { libc::poll(&raw mut asked, 1, 0) == 1 }
 }
 
+/// Which end of a connection is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// That of the client's side, or of both.
+    Theirs,
+    /// That of both sides.
+    Both,
+}
+
 /// Whether the client ends its side, or the connection, within a time.
-pub fn ends_within(fd: i32, time: std::time::Duration) -> bool {
-    let mut asked = libc::pollfd { fd, events: libc::POLLRDHUP, revents: 0 };
+pub fn ends_within(fd: i32, time: std::time::Duration, end: End) -> bool {
+    let events = if end == End::Theirs { libc::POLLRDHUP } else { 0 };
+    let mut asked = libc::pollfd { fd, events, revents: 0 };
     let time = libc::timespec {
         tv_sec: libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX),
         tv_nsec: libc::c_long::from(i32::try_from(time.subsec_nanos()).unwrap_or(0)),
