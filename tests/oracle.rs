@@ -10,18 +10,6 @@ use httpd_lab::{Builder, Module, Mpm, RawClient, Server, original, wait_until};
 
 const SECONDS: fn(u64) -> Duration = Duration::from_secs;
 
-/// Who is asked; `None` where the original cannot be had.
-fn asked() -> Option<Module> {
-    match std::env::var_os("QOS_ORACLE") {
-        None => Some(Module::Ours),
-        Some(_) if original::module().is_some() => Some(Module::Original),
-        Some(_) => {
-            eprintln!("skipped: the package of the original cannot be had here");
-            None
-        }
-    }
-}
-
 fn serving(module: Module, mpm: Mpm, config: &str) -> Builder {
     let show = "AcceptFilter http none\nHeader always set X-All \"%{QS_AllConn}e\"\nKeepAliveTimeout 60\n";
     Server::builder().module(module).mpm(mpm).config(show).config(config).log_env(&["mod_qos_con", "mod_qos_ev"])
@@ -386,7 +374,7 @@ fn special_codes(module: Module) {
 }
 
 fn on_each_mpm(scenario: fn(Module, Mpm)) {
-    if let Some(module) = asked() {
+    if let Some(module) = original::asked() {
         Mpm::ALL.into_iter().for_each(|mpm| scenario(module, mpm));
     }
 }
@@ -417,7 +405,7 @@ fn e6_slow_head() {
 }
 
 fn on_event(scenario: fn(Module)) {
-    if let Some(module) = asked() {
+    if let Some(module) = original::asked() {
         scenario(module);
     }
 }

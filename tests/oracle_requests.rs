@@ -6,23 +6,11 @@
 use std::time::{Duration, Instant};
 
 use httpd_lab::said::by_query;
-use httpd_lab::{Module, Mpm, RawClient, Server, original, wait_until};
+use httpd_lab::{Module, Mpm, RawClient, Server, wait_until};
 
 const FROM: &str = "127.0.62.1";
 /// How long a request lasts that others meet: the original does not notice that its client has left.
 const LASTS: &str = "QS_Delay=2500";
-
-/// Who is asked; `None` where the original cannot be had.
-fn asked() -> Option<Module> {
-    match std::env::var_os("QOS_ORACLE") {
-        None => Some(Module::Ours),
-        Some(_) if original::module().is_some() => Some(Module::Original),
-        Some(_) => {
-            eprintln!("skipped: the package of the original cannot be had here");
-            None
-        }
-    }
-}
 
 fn serving(module: Module, config: &str) -> Server {
     let variables = by_query(&["QS_Delay", "QS_Cond", "EV", "KIND", "LOGIN"]);
@@ -162,7 +150,7 @@ macro_rules! examples {
         mod $name {
             #[test]
             fn agrees() {
-                if let Some(module) = super::asked() {
+                if let Some(module) = httpd_lab::original::asked() {
                     super::$name(module);
                 }
             }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::install::Module;
+
 /// The original's module, and the PCRE library that has to be loaded before it where it was built for that one.
 #[derive(Debug, Clone)]
 pub struct Original {
@@ -65,6 +67,18 @@ fn unpack(work: &Path) -> Option<()> {
     download(work, &["libapache2-mod-qos"])?;
     let _ = download(work, &["libpcre3"]);
     unpack_all(work, &work.join("root"))
+}
+
+/// Who is asked by tests on which the original and ours agree: ours, or, with QOS_ORACLE, the original; `None` where that cannot be had.
+pub fn asked() -> Option<Module> {
+    match std::env::var_os("QOS_ORACLE") {
+        None => Some(Module::Ours),
+        Some(_) if module().is_some() => Some(Module::Original),
+        Some(_) => {
+            eprintln!("skipped: the package of the original cannot be had here");
+            None
+        }
+    }
 }
 
 /// Fetches Debian packages into `dir` without installing them.
