@@ -14,7 +14,7 @@ const FROM: &str = "127.0.61.1";
 
 fn serving(config: &str) -> Builder {
     let variables = by_query(&["QS_Delay", "QS_VipRequest", "EV"]);
-    let show = "AcceptFilter http none\nKeepAliveTimeout 60\nMaxKeepAliveRequests 0\n<Location /viewer>\nSetHandler qos-viewer\n</Location>\n";
+    let show = "AcceptFilter http none\nKeepAliveTimeout 60\nMaxKeepAliveRequests 0\n<Location /viewer>\nSetHandler qos-viewer\n</Location>\n<Location /metrics>\nSetHandler qos-metrics\n</Location>\n";
     Server::builder().config(show).config(&variables).config(config).log_env(&["mod_qos_ev", "QS_ErrorNotes"])
 }
 
@@ -90,7 +90,7 @@ fn requests_below_the_limit_are_not_delayed() {
 /// come back.
 #[test]
 fn clients_leave_and_too_many_are_denied() {
-    let server = serving("QS_LocRequestPerSecLimit /small 1 20").start();
+    let server = serving("QS_LocRequestPerSecLimit /small 1 20\nQS_ClientEventPerSecLimit 1000").start();
     assert_eq!(server.status(FROM, "/small.txt?first"), Some(200));
     let leaving = (0..19).map(|n| asking(&server, &format!("/small.txt?leaving{n}"))).collect::<Vec<_>>();
     server.wait_busy(19);
@@ -107,6 +107,9 @@ fn clients_leave_and_too_many_are_denied() {
     let mut last = last;
     assert_eq!(last.read_response().unwrap().status, 200);
     assert!(begin.elapsed() < SECONDS(4), "{:?}: those before it have left", begin.elapsed());
+    // The rule counts its delays itself; the clients' rule has none.
+    let metrics = String::from_utf8_lossy(&server.ask(FROM, "/metrics", &[]).unwrap().body).into_owned();
+    assert!(metrics.contains("qos_delays_total{rule=\"QS_ClientEventPerSecLimit\"} 0\n"), "{metrics}");
 }
 
 /// Without a second number nobody waits longer than five seconds, and no rule takes more than a quarter of the workers: others go on to be served.

@@ -92,7 +92,6 @@ fn pass(asked: &mut Asked<'_>, rules: &ServerRules, rule: &ActiveRule, pace: Pac
         }
     };
     child.leave_queue(slot, QUEUE);
-    note(asked, clock::monotonic_us().saturating_sub(since));
     note_delay(cell, clock::monotonic_us().saturating_sub(since), crate::clients::now());
     status
 }
@@ -117,13 +116,6 @@ fn start(pace: Pace, cell: &RuleCell, since: u64, now: u64) -> Result<(), u64> {
             }
         }
     }
-}
-
-/// The delays of the whole server, for the viewer.
-fn note(asked: &Asked<'_>, delay_us: u64) {
-    let shared = asked.runtime.region.shared();
-    shared.delays.fetch_add(1, Ordering::Relaxed);
-    shared.delayed_ms.fetch_add(delay_us / 1000, Ordering::Relaxed);
 }
 
 /// Step 32: the variable `QS_Delay`, milliseconds: its leading digits.

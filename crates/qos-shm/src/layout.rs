@@ -165,7 +165,7 @@ pub struct Shared {
     pub cuts: AtomicU64,
     /// Idle workers of the server at `busy_checked_ms`.
     pub idle_workers: AtomicU32,
-    /// Requests that were delayed since the server started.
+    /// Requests that `QS_ClientEventPerSecLimit` has delayed since the server started; rules of locations and events count in cells of their own.
     pub delays: AtomicU64,
     /// By how much altogether: milliseconds.
     pub delayed_ms: AtomicU64,
