@@ -72,13 +72,16 @@ pub enum Match {
 }
 
 impl Pattern {
+    /// How patterns of directives are meant that say nothing else.
+    pub const OPTIONS: Options = Options { caseless: false, dot_all: true };
+
     /// Compiles a pattern: `.` stands for line ends as well, as httpd has it by default, so that `%0a` in a path evades no rule. Unlike there, `$` also
     /// matches before a line end that ends the subject, as PCRE has it.
     ///
     /// # Errors
     /// [`PatternError`], with the position where PCRE noticed it.
     pub fn new(text: &[u8]) -> Result<Pattern, PatternError> {
-        Pattern::with(text, Options { caseless: false, dot_all: true })
+        Pattern::with(text, Pattern::OPTIONS)
     }
 
     /// Compiles a pattern with options.

@@ -1,12 +1,12 @@
 //! Directives about single clients (connection-client.md sections 5, 8 and 9).
 
 use super::client_types::{EventLimit, PerSecond, Serialize};
-use super::directive::{Directive, Family, Outcome, Scope, Target, any, first, optional, required, server};
+use super::directive::{Directive, Family, Outcome, Scope, Target, any, argument, first, optional, required, server};
 use super::value::{Expected, Wrong, flag, number32, pattern, printable, wrong};
 use crate::client::content::shares;
 use crate::client::{BlockRule, IpHeader, LimitRule, Names, Prefer};
 use crate::network::{NetworkSet, parse_network};
-use crate::pattern::{Options, Pattern};
+use crate::pattern::Pattern;
 
 const EVENTS: Expected = Expected { unit: "events", min: 0, max: u32::MAX as u64 };
 const REQUESTS: Expected = Expected { unit: "requests", min: 0, max: u32::MAX as u64 };
@@ -160,8 +160,7 @@ fn event_limit_count(name: &'static str, target: &mut Target<'_>, arguments: &[&
 }
 
 fn cond_event_limit_count(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
-    let text = arguments.get(3).copied().unwrap_or_default();
-    let pattern = pattern(name, text, Options::default())?;
+    let pattern = pattern(name, argument(arguments, 3))?;
     limit_rule(name, target, arguments, Some(pattern))
 }
 
@@ -291,6 +290,7 @@ mod tests {
         ]);
         let client = &server.client;
         assert_eq!(client.limits[0].condition.as_ref().map(|pattern| pattern.text()), Some("^/admin"));
+        assert_eq!(client.limits[0].condition.as_ref().map(crate::pattern::Pattern::options), Some(crate::pattern::Pattern::OPTIONS));
         assert_eq!((client.per_second, client.event_requests), (Some(PerSecond { limit: 5, delayed: Some(20) }), Some(EventLimit(0))));
         assert_eq!(
             (client.serialize, server.serialize_waits),

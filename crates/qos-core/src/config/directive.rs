@@ -168,5 +168,10 @@ pub(super) fn location<'a>(directive: &'static str, target: &'a mut Target<'_>) 
 
 /// The first argument; [`apply`] has made sure that mandatory ones are there.
 pub(super) fn first<'a>(arguments: &[&'a [u8]]) -> &'a [u8] {
-    arguments.first().copied().unwrap_or_default()
+    argument(arguments, 0)
+}
+
+/// An argument by its place, from 0; empty where it is not given.
+pub(super) fn argument<'a>(arguments: &[&'a [u8]], place: usize) -> &'a [u8] {
+    arguments.get(place).copied().unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! Directives about countries, handlers and reports (connection-client.md sections 10, 11.4, 13.3, 13.4).
 
-use super::directive::{Directive, Family, Outcome, Scope, Target, first, optional, required, server};
+use super::directive::{Directive, Family, Outcome, Scope, Target, argument, first, optional, required, server};
 use super::value::{Expected, Wrong, flag, number32, printable};
 use crate::geo::{CountryList, PrivRule};
 
@@ -101,7 +101,7 @@ fn geo_country_priv(name: &'static str, target: &mut Target<'_>, arguments: &[&[
         problem: "is not a country code".to_owned(),
         expected: "codes of two letters separated by commas, without blanks (CH,DE)".to_owned(),
     })?;
-    let connections = arguments.get(1).copied().unwrap_or_default();
+    let connections = argument(arguments, 1);
     let rule = PrivRule {
         countries,
         connections: number32(name, connections, Expected { unit: "connections", min: 0, max: i32::MAX as u64 })?,

@@ -1,7 +1,7 @@
 //! Directives about headers of requests and responses (request-event.md sections 10.10 and 11).
 
-use super::directive::{Directive, Family, Outcome, Scope, Target, first, optional, required, server};
-use super::value::{Wrong, name as usable_name, pattern, wrong};
+use super::directive::{Directive, Family, Outcome, Scope, Target, argument, first, optional, required, server};
+use super::value::{Wrong, name as usable_name, pattern_with, wrong};
 use crate::list::List;
 use crate::pattern::Options;
 use crate::variables::headers::{SetEnvResHeader, SetReqHeader};
@@ -95,7 +95,7 @@ fn same_header(a: &SetEnvResHeader, b: &SetEnvResHeader) -> bool {
 
 fn set_req_header(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let (remove, header) = first(arguments).strip_prefix(b"!").map_or((false, first(arguments)), |rest| (true, rest));
-    let variable = arguments.get(1).copied().unwrap_or_default();
+    let variable = argument(arguments, 1);
     let rule =
         SetReqHeader { header: usable_name(name, header, first(arguments), "header")?, variable: usable_name(name, variable, variable, "variable")?, remove };
     let late = match arguments.get(2) {
@@ -134,8 +134,8 @@ fn set_env_res_header(name: &'static str, target: &mut Target<'_>, arguments: &[
 
 fn set_env_res_header_match(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let header = usable_name(name, first(arguments), first(arguments), "header")?;
-    let text = arguments.get(1).copied().unwrap_or_default();
-    let pattern = pattern(name, text, Options { caseless: true, dot_all: true })?;
+    let text = argument(arguments, 1);
+    let pattern = pattern_with(name, text, Options { caseless: true, dot_all: true })?;
     server(name, target)?.headers.matched.push(SetEnvResHeader { header, pattern: Some(pattern), drop: false });
     Ok(Outcome::Taken)
 }

@@ -1,8 +1,7 @@
 //! Directives that limit requests of locations and events (request-event.md sections 6 and 9).
 
-use super::directive::{Directive, Family, Outcome, Scope, Target, first, optional, required, server};
-use super::value::{Expected, Wrong, number32, printable};
-use crate::pattern::Pattern;
+use super::directive::{Directive, Family, Outcome, Scope, Target, argument, first, optional, required, server};
+use super::value::{Expected, Wrong, number32, pattern, printable, wrong};
 use crate::rules::{self, EventCountRule, Kind, Limit, LogOnly, Rule, RuleDirective};
 use std::ffi::CString;
 
@@ -170,18 +169,6 @@ impl RequestRules {
         }
         Ok((table, counts))
     }
-}
-
-fn wrong(directive: &'static str, value: &[u8], problem: &str, expected: &str) -> Wrong {
-    Wrong { directive, value: Some(printable(value)), problem: problem.to_owned(), expected: expected.to_owned() }
-}
-
-fn pattern(name: &'static str, text: &[u8]) -> Result<Pattern, Wrong> {
-    Pattern::new(text).map_err(|error| wrong(name, text, &error.to_string(), "a Perl compatible regular expression"))
-}
-
-fn argument<'a>(arguments: &[&'a [u8]], place: usize) -> &'a [u8] {
-    arguments.get(place).copied().unwrap_or_default()
 }
 
 type Set = fn(&'static str, &mut Rule, &[&[u8]]) -> Result<(), Wrong>;

@@ -1,7 +1,7 @@
 //! `QS_SetEnvIfStatus` (request-event.md section 10.7, connection-client.md section 9.9).
 
 use super::client_types::{SpecialCodes, StatusEvent};
-use super::directive::{Directive, Family, Outcome, Scope, Target, first, required, server};
+use super::directive::{Directive, Family, Outcome, Scope, Target, argument, first, required, server};
 use super::value::{Expected, Wrong, number32, printable};
 use std::ffi::CString;
 
@@ -33,7 +33,7 @@ const SPECIAL: [(&[u8], Select); 4] = [
 ];
 
 fn set_env_if_status(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
-    let (code, assignment) = (first(arguments), arguments.get(1).copied().unwrap_or_default());
+    let (code, assignment) = (first(arguments), argument(arguments, 1));
     let wrong = |value: &[u8], problem: &str, expected: &str| Wrong {
         directive: name,
         value: Some(printable(value)),

@@ -59,11 +59,19 @@ pub fn wrong(directive: &'static str, value: &[u8], problem: &str, expected: &st
     Wrong { directive, value: Some(printable(value)), problem: problem.to_owned(), expected: expected.to_owned() }
 }
 
-/// A regular expression.
+/// A regular expression as [`Pattern::new`] has it.
 ///
 /// # Errors
 /// [`Wrong`] with the position where it is not one.
-pub fn pattern(directive: &'static str, text: &[u8], options: Options) -> Result<Pattern, Wrong> {
+pub fn pattern(directive: &'static str, text: &[u8]) -> Result<Pattern, Wrong> {
+    pattern_with(directive, text, Pattern::OPTIONS)
+}
+
+/// A regular expression with options.
+///
+/// # Errors
+/// As [`pattern`].
+pub fn pattern_with(directive: &'static str, text: &[u8], options: Options) -> Result<Pattern, Wrong> {
     Pattern::with(text, options).map_err(|error| wrong(directive, text, &error.to_string(), "a Perl compatible regular expression"))
 }
 

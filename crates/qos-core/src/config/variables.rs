@@ -1,9 +1,8 @@
 //! Directives that set variables of a request (request-event.md section 10).
 
-use super::directive::{Directive, Family, Outcome, Scope, Target as Place, first, location, optional, required, server};
+use super::directive::{Directive, Family, Outcome, Scope, Target as Place, argument, first, location, optional, required, server};
 use super::value::{Wrong, name as usable_name, pattern, wrong};
 use crate::list::List;
-use crate::pattern::Options;
 use crate::variables::compare::Operator;
 use crate::variables::rules::{Condition, SetEnv, SetEnvIf, SetEnvIfCmp, SetEnvIfQuery, SetEnvRes};
 use crate::variables::search::Needle;
@@ -170,10 +169,6 @@ fn target(directive: &'static str, text: &[u8], value: &Value) -> Result<Target,
     Ok(Target { variable, value: Some(value) })
 }
 
-fn argument<'a>(arguments: &[&'a [u8]], n: usize) -> &'a [u8] {
-    arguments.get(n).copied().unwrap_or_default()
-}
-
 fn set_env_if(name: &'static str, place: &mut Place<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let condition = |text: &[u8]| {
         let (set, variable) = text.strip_prefix(b"!").map_or((true, text), |rest| (false, rest));
@@ -191,7 +186,7 @@ fn set_env_if(name: &'static str, place: &mut Place<'_>, arguments: &[&[u8]]) ->
         if variable.starts_with(b"!") {
             outcome = Outcome::Warn("with a pattern takes a '!' before the first variable for a part of its name");
         }
-        let pattern = pattern(name, text.get(1..).unwrap_or_default(), Options::default())?;
+        let pattern = pattern(name, text.get(1..).unwrap_or_default())?;
         SetEnvIf::Matches(usable_name(name, variable, one, "variable")?, pattern, target(name, two, &Value::Groups)?)
     };
     match place {
@@ -206,7 +201,7 @@ fn set_env_if_query(name: &'static str, place: &mut Place<'_>, arguments: &[&[u8
     if text.len() < 2 {
         return Err(wrong(name, text, "is too short", "variable or variable=value, at least two characters"));
     }
-    let pattern = pattern(name, first(arguments), Options::default())?;
+    let pattern = pattern(name, first(arguments))?;
     let rule = SetEnvIfQuery { pattern, target: target(name, text, &Value::GroupsOr(b""))? };
     match place {
         Place::Server(server) | Place::VirtualHost(server) => server.variables.query.replace(rule, same_query),
@@ -252,7 +247,7 @@ fn set_env_if_res_body(name: &'static str, place: &mut Place<'_>, arguments: &[&
 fn set_env_res(name: &'static str, place: &mut Place<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let rule = SetEnvRes {
         variable: usable_name(name, first(arguments), first(arguments), "variable")?,
-        pattern: pattern(name, argument(arguments, 1), Options::default())?,
+        pattern: pattern(name, argument(arguments, 1))?,
         target: target(name, argument(arguments, 2), &Value::GroupsOr(b"1"))?,
     };
     server(name, place)?.variables.response.push(rule);

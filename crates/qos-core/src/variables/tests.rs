@@ -203,6 +203,16 @@ fn values_that_grow_are_not_set() {
     assert_eq!(map.get(c"A").map(<[u8]>::len), Some(MOST_BYTES));
 }
 
+/// A line end in a value, as `%0a` in a path becomes one, evades no pattern.
+#[test]
+fn dots_stand_for_line_ends() {
+    let mut map = Map::of(&[("A", "a\nb")]);
+    let config = server("QS_SetEnvIf A=^a.b$ B=1\nQS_SetEnvIfQuery ^a.b$ C=1\nQS_SetEnvRes A ^a.b$ D=1");
+    evaluate(&config, &mut map, Some("a\nb"));
+    assert_eq!((map.get(c"B"), map.get(c"C")), (Some(b"1".as_slice()), Some(b"1".as_slice())));
+    assert_eq!(config.variables.response.iter().next().unwrap().pattern.matches(b"a\nb"), crate::pattern::Match::Yes);
+}
+
 #[test]
 fn patterns_that_backtrack_count_as_no_match() {
     let mut map = Map::of(&[("A", &("a".repeat(64) + "!"))]);
