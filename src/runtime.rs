@@ -371,8 +371,7 @@ impl ConnectionRecord {
 
     /// The record of a request's connection.
     pub fn of_request(request: crate::httpd::request::Request<'_>) -> Option<&ConnectionRecord> {
-        // SAFETY: the connection outlives its requests.
-        unsafe { crate::httpd::connection::Connection::new(request.connection()) }.and_then(ConnectionRecord::of)
+        crate::httpd::connection::Connection::of(request).and_then(ConnectionRecord::of)
     }
 
     /// Changes the phase. Contention is rare: one thread for HTTP/1, streams for HTTP/2.

@@ -50,8 +50,7 @@ pub unsafe extern "C" fn input(
             return status;
         }
         state.body_too_large = true;
-        // SAFETY: the request's connection is live.
-        if let Some(connection) = unsafe { Connection::new(request.connection()) } {
+        if let Some(connection) = Connection::of(request) {
             connection.close_after_response();
         }
         BODY_REFUSED.add_output(std::ptr::null_mut(), Some(request), request.connection());

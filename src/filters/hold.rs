@@ -60,8 +60,7 @@ pub fn take(request: Request<'_>, record: &ConnectionRecord, share: *mut Share) 
     if !record.comes_back.load(Ordering::Relaxed) || pause::descriptor(record).is_none() {
         return false;
     }
-    // SAFETY: the request's connection is live.
-    let Some(connection) = (unsafe { Connection::new(request.connection()) }).filter(|connection| !connection.is_stream()) else { return false };
+    let Some(connection) = Connection::of(request).filter(|connection| !connection.is_stream()) else { return false };
     let mut hold = record.hold.load(Ordering::Relaxed);
     if hold.is_null() {
         // SAFETY: pool and connection are live and this thread's; the brigade is used as long as the connection lives.

@@ -259,8 +259,7 @@ fn block(asked: &mut Asked<'_>, entry: &Client<'_>) -> Option<Blocked> {
 pub fn mark_block_seen(request: Request<'_>, record: &ConnectionRecord) {
     request.set_variable(c"QS_Block_seen", c"".as_ptr());
     record.flag(flag::BLOCK_SEEN);
-    // SAFETY: the connection outlives its requests.
-    if let Some(connection) = unsafe { Connection::new(request.connection()) } {
+    if let Some(connection) = Connection::of(request) {
         // The table of notes belongs to the connection's own thread.
         if !connection.is_stream() {
             connection.set_note(c"QS_Block_seen", c"".as_ptr());

@@ -81,8 +81,7 @@ fn answer(request: Request<'_>, state: &mut RequestState, runtime: &Runtime, den
     let configured = || server_record(request).and_then(|server| server.config.denials.page.as_deref().or_else(|| server.automatic_page()));
     let page = request.variable_string(c"QS_ErrorPage").filter(|page| !page.is_empty()).or_else(configured);
     let Some(page) = page else { return denial.status.unwrap_or(c_int::from(runtime.deny_code)) };
-    // SAFETY: the connection outlives its requests.
-    if let Some(connection) = unsafe { Connection::new(request.connection()) } {
+    if let Some(connection) = Connection::of(request) {
         connection.close_after_response();
     }
     request.add_variable(c"ERROR_NOTES", denial.id.as_ptr());

@@ -19,13 +19,7 @@ pub unsafe extern "C" fn insert_filter(r: *mut ffi::request_rec) {
     guard("insert_filter", (), || {
         // SAFETY: httpd passes the request.
         let Some(request) = (unsafe { Request::new(r) }) else { return };
-        close_when_crowded(request);
-        if switches_rate_off(request) || has_status_events(request) || set_variables::look_at_response(request) {
-            filters::add_response_filter(request);
-        } else {
-            // Nothing that this module does sets them later.
-            tuning::at_response(request);
-        }
+        begin(request, filters::add_response_filter);
         // Stays in its place over internal redirects.
         if feature::any(feature::BROKEN) && request.is_initial() {
             filters::watch_output(request);
@@ -41,13 +35,19 @@ pub unsafe extern "C" fn insert_error_filter(r: *mut ffi::request_rec) {
     guard("insert_error_filter", (), || {
         // SAFETY: httpd passes the request.
         let Some(request) = (unsafe { Request::new(r) }) else { return };
-        close_when_crowded(request);
-        if switches_rate_off(request) || has_status_events(request) || set_variables::look_at_response(request) {
-            filters::add_error_filter(request);
-        } else {
-            tuning::at_response(request);
-        }
+        begin(request, filters::add_error_filter);
     });
+}
+
+/// A response of either kind. `add_filter` adds the filter of its kind.
+fn begin(request: Request<'_>, add_filter: fn(Request<'_>)) {
+    close_when_crowded(request);
+    if switches_rate_off(request) || has_status_events(request) || set_variables::look_at_response(request) {
+        add_filter(request);
+    } else {
+        // Nothing that this module does sets variables later.
+        tuning::at_response(request);
+    }
 }
 
 /// `QS_SrvMaxConnClose`: above the limit the connection ends with this response, letter `K`
@@ -58,8 +58,7 @@ fn close_when_crowded(request: Request<'_>) {
         return;
     }
     let Some(limit) = server_record(request).and_then(|server| server.derived()).and_then(|derived| derived.close_limit) else { return };
-    // SAFETY: the connection outlives its requests.
-    let Some(connection) = (unsafe { Connection::new(request.connection()) }) else { return };
+    let Some(connection) = Connection::of(request) else { return };
     let owner = ConnectionRecord::of(connection).and_then(|record| record.server).and_then(|server| server.derived());
     let (Some(runtime), Some(owner)) = (runtime(), owner) else { return };
     if runtime.region.count(owner.key) <= limit {

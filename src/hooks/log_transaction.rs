@@ -20,10 +20,9 @@ use std::sync::atomic::Ordering;
 /// The hook.
 pub unsafe extern "C" fn log_transaction(r: *mut ffi::request_rec) -> c_int {
     guard("log_transaction", ffi::DECLINED, || {
-        // SAFETY: httpd passes the request and, in it, its connection.
+        // SAFETY: httpd passes the request.
         let Some(request) = (unsafe { Request::new(r) }) else { return ffi::DECLINED };
-        // SAFETY: as above.
-        let Some(connection) = (unsafe { Connection::new(request.connection()) }) else { return ffi::DECLINED };
+        let Some(connection) = Connection::of(request) else { return ffi::DECLINED };
         let Some(record) = ConnectionRecord::of(connection) else { return ffi::DECLINED };
         let mut state = RequestState::of(request);
         if let Some(state) = state.as_deref_mut() {

@@ -19,11 +19,10 @@ use std::sync::atomic::Ordering;
 /// Before mod_setenvif, so that its rules see the variables.
 pub unsafe extern "C" fn before_setenvif(r: *mut ffi::request_rec) -> c_int {
     guard("post_read_request", ffi::DECLINED, || {
-        // SAFETY: httpd passes the request and, in it, its connection.
+        // SAFETY: httpd passes the request.
         let Some(request) = (unsafe { Request::new(r) }) else { return ffi::DECLINED };
         set_variables::unset_request_headers(request);
-        // SAFETY: as above.
-        let Some(connection) = (unsafe { Connection::new(request.connection()) }) else { return ffi::DECLINED };
+        let Some(connection) = Connection::of(request) else { return ffi::DECLINED };
         let Some(record) = ConnectionRecord::of(connection) else { return ffi::DECLINED };
         if request.is_initial() {
             RequestState::begin(request);

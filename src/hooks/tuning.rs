@@ -58,8 +58,7 @@ pub fn look_for_variables() {
 
 /// Step 16: `QS_Timeout`. A stream of HTTP/2 shares its connection's socket with others.
 pub fn timeout(request: Request<'_>) {
-    // SAFETY: the connection outlives its requests.
-    let Some(connection) = (unsafe { Connection::new(request.connection()) }).filter(|connection| !connection.is_stream()) else { return };
+    let Some(connection) = Connection::of(request).filter(|connection| !connection.is_stream()) else { return };
     if let Some(seconds) = request.variable(c"QS_Timeout").and_then(tuning::timeout) {
         connection.set_timeout(seconds);
     }
@@ -89,8 +88,7 @@ fn apply_keep_alive(request: Request<'_>) {
     if !feature::any(feature::KEEP_ALIVE) {
         return;
     }
-    // SAFETY: the connection outlives its requests.
-    let Some(connection) = (unsafe { Connection::new(request.connection()) }).filter(|connection| !connection.is_stream()) else { return };
+    let Some(connection) = Connection::of(request).filter(|connection| !connection.is_stream()) else { return };
     let mut state = RequestState::of(request.initial());
     let said = read(request).over(state.as_ref().map_or(KeepAlive::default(), |state| state.keep_alive));
     let (false, Some(runtime)) = (said.is_empty(), runtime()) else { return };
@@ -150,8 +148,7 @@ fn set_service(request: Request<'_>) {
     // The lock keeps the socket open while another thread may end the connection.
     let watched = local.map(|local| local.watched.lock());
     let fd = watched.as_ref().and_then(|watched| watched.as_ref()).map(|watched| watched.fd);
-    // SAFETY: the connection outlives its requests.
-    let fd = fd.or_else(|| unsafe { Connection::new(request.connection()) }.filter(|connection| !connection.is_stream())?.descriptor());
+    let fd = fd.or_else(|| Connection::of(request).filter(|connection| !connection.is_stream())?.descriptor());
     let result = tuning::service(value).zip(fd).map(|(service, fd)| socket::set_service(fd, service));
     drop(watched);
     if result != Some(0) {

@@ -1,6 +1,7 @@
 //! A connection.
 
 use super::pool::Pool;
+use super::request::Request;
 use super::{bytes, ffi};
 use crate::runtime::feature;
 use qos_core::address::Address;
@@ -20,6 +21,12 @@ impl<'a> Connection<'a> {
     /// `connection` is null or a live connection for `'a`.
     pub unsafe fn new(connection: *mut ffi::conn_rec) -> Option<Connection<'a>> {
         NonNull::new(connection).map(|connection| Connection(connection, PhantomData))
+    }
+
+    /// The connection of a request, or its stream.
+    pub fn of(request: Request<'a>) -> Option<Connection<'a>> {
+        // SAFETY: a connection outlives its requests.
+        unsafe { Connection::new(request.connection()) }
     }
 
     /// The raw pointer.
