@@ -4,11 +4,13 @@ use super::RequestState;
 use super::deny::{Denial, denied, mark, note_error};
 use super::header_parser::unique_id;
 use super::judging::Asked;
+use super::pause;
 use super::post_read_request::server_record;
 use super::pre_connection::table_full;
 use crate::clients::{self, domain};
 use crate::httpd::request::Request;
-use crate::httpd::{clock, ffi, log, socket};
+use crate::httpd::socket::{self, End};
+use crate::httpd::{clock, ffi, log};
 use crate::runtime::{ChildState, ConnectionRecord, Runtime};
 use qos_core::client::message::{self, Serialized};
 use qos_core::config::Serialize;
@@ -123,15 +125,10 @@ fn wait(record: &ConnectionRecord, child: &ChildState, slot: RequestId, place: u
         if left == 0 {
             return Waited::TooLong;
         }
-        if is_closed(record) {
+        if pause::descriptor(record).is_some_and(|fd| socket::ends_within(fd, Duration::ZERO, End::Both)) {
             return Waited::Gone;
         }
         child.child.wait(slot, place, Duration::from_millis(left));
     }
     Waited::Mine
-}
-
-fn is_closed(record: &ConnectionRecord) -> bool {
-    let watched = record.local.and_then(|local| *local.watched.lock());
-    watched.is_some_and(|watched| socket::is_gone(watched.fd))
 }

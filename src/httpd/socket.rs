@@ -74,13 +74,6 @@ pub fn progress(fd: i32) -> Option<Progress> {
     })
 }
 
-/// Whether both directions have ended, or the descriptor is closed. An end of what the client sends alone is none.
-pub fn is_gone(fd: i32) -> bool {
-    let mut asked = libc::pollfd { fd, events: 0, revents: 0 };
-    // SAFETY: one entry, which lives during the call.
-    unsafe { libc::poll(&raw mut asked, 1, 0) == 1 && asked.revents != 0 }
-}
-
 /// Whether more can be written now. A connection that has failed can: writing tells.
 pub fn is_writable(fd: i32) -> bool {
     let mut asked = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
@@ -93,7 +86,7 @@ pub fn is_writable(fd: i32) -> bool {
 pub enum End {
     /// That of the client's side, or of both.
     Theirs,
-    /// That of both sides.
+    /// That of both sides, or a descriptor that is closed. An end of what the client sends alone is none.
     Both,
 }
 
