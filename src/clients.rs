@@ -193,12 +193,16 @@ pub fn key_of(region: &Region, domain: u64, number: u64) -> CountKey {
 
 /// The key of a text in one of the domains.
 pub fn key_of_bytes(region: &Region, domain: u64, text: &[u8]) -> CountKey {
-    let hashed = text.chunks(16).fold(text.len() as u64, |hashed, chunk| {
+    key_of(region, domain, hash(region, text.len() as u64, text))
+}
+
+/// A number that stands for a text: the same over restarts, because the region's secret is.
+pub fn hash(region: &Region, seed: u64, text: &[u8]) -> u64 {
+    text.chunks(16).fold(seed, |hashed, chunk| {
         let mut block = [0u8; 16];
         block.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
         region.key(hashed, &block).raw()
-    });
-    key_of(region, domain, hashed)
+    })
 }
 
 /// The key of a client in one of the domains.

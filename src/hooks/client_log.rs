@@ -31,12 +31,8 @@ pub fn update(request: Request<'_>, state: Option<&RequestState>, record: &Conne
         return letters;
     }
     let now = clients::now();
-    // After redirects the variables of the request that answered count as well (request-event.md W01).
     let names = &runtime.names;
-    let mut variables = Variables::of(request, &names.set);
-    if last.as_ptr() != request.as_ptr() {
-        variables.complete(last, &names.set);
-    }
+    let variables = Variables::of_chain(request, &names.set);
     let found = state.and_then(|state| state.client);
     let client = found.unwrap_or_else(|| identity::of_request(request, record, runtime, "@logger"));
     if slow {

@@ -316,20 +316,15 @@ fn remember_requests(request: Request<'_>, state: &mut RequestState, runtime: &R
 
 /// The end of a request (section 2.9, steps 7, 10, 12 and 13): events are counted, requests measured. Returns what `mod_qos_cr` shows; what the request
 /// holds is given back by the caller, which does so in any case.
-pub fn end(request: Request<'_>, state: Option<&mut RequestState>, runtime: &Runtime, began: u32) -> Option<u32> {
+pub fn end(request: Request<'_>, mut state: Option<&mut RequestState>, runtime: &Runtime, began: u32) -> Option<u32> {
     let rules = rules_of(request)?;
     let looks_at_variables = !rules.counts.is_empty() || !rules.event_rates.is_empty() || !rules.event_requests.is_empty() || !rules.event_kbytes.is_empty();
-    let mut state = state;
     if let Some(state) = state.as_deref_mut() {
         remember_requests(request, state, runtime);
     }
     let known = state.and_then(RequestState::known_rules);
     if looks_at_variables {
-        let last = request.last();
-        let mut variables = Variables::of(request, &runtime.names.set);
-        if last.as_ptr() != request.as_ptr() {
-            variables.complete(last, &runtime.names.set);
-        }
+        let variables = Variables::of_chain(request, &runtime.names.set);
         let now = crate::clients::now();
         for count in &rules.counts {
             let counted = known.as_ref().is_some_and(|known| known.counted.contains(&count.variable));

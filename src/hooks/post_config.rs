@@ -270,14 +270,7 @@ fn derive(region: &Region, main: *mut ffi::server_rec, max_clients: u32) -> Vec<
     let mut domains = Vec::new();
     let Some(main_record) = ServerRecord::of(main) else { return domains };
     let any_limit_in_main = main_record.config.owns_connections;
-    let domain = |server: *mut ffi::server_rec| {
-        // A number that stays the same over restarts, because the secret does.
-        server::identity(server).chunks(16).fold(0, |domain, chunk| {
-            let mut block = [0u8; 16];
-            block.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
-            region.key(domain, &block).raw()
-        })
-    };
+    let domain = |server: *mut ffi::server_rec| crate::clients::hash(region, 0, &server::identity(server));
     let main_domain = domain(main);
     // Where all servers count together, the counter of all connections is theirs: one that every connection changes less.
     let counts_for_itself = |record: &ServerRecord| record.config.owns_connections || !any_limit_in_main;

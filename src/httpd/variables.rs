@@ -27,8 +27,17 @@ impl<'a> Variables<'a> {
         found
     }
 
+    /// Those of a request when it ends: after redirects also those of the request that answered (request-event.md W01), where it has none itself.
+    pub fn of_chain(request: Request<'a>, names: &NameSet) -> Variables<'a> {
+        let (mut found, last) = (Variables::of(request, names), request.last());
+        if last.as_ptr() != request.as_ptr() {
+            found.complete(last, names);
+        }
+        found
+    }
+
     /// Adds those that are not there from another request of the same chain.
-    pub fn complete(&mut self, request: Request<'a>, names: &NameSet) {
+    fn complete(&mut self, request: Request<'a>, names: &NameSet) {
         for (key, value) in request.entries() {
             if let Some(number) = names.find(key) {
                 if let Some(place) = self.place(number).filter(|place| place.is_null()) {
