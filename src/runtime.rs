@@ -103,6 +103,11 @@ impl Runtime {
         address.client(self.rules.prefix())
     }
 
+    /// Whether a rule only logs: all do (`QS_LogOnly`), or this one does (`QS_LogOnlyRule`).
+    pub fn only_logs(&self, rule: bool) -> bool {
+        self.log_only || rule
+    }
+
     /// Adds one to the counter of a message.
     pub fn event(&self, id: u16) {
         let shared = self.region.shared();

@@ -27,7 +27,7 @@ impl Cell<'_> {
 /// A rule with its limits.
 pub fn rule(runtime: &Runtime, rules: &ServerRules, active: &ActiveRule) -> Rule {
     let (rule, cell) = (&active.rule, Cell(rules.cell(active)));
-    let log_only = |limit: Limit| limit.log_only || runtime.log_only;
+    let log_only = |limit: Limit| runtime.only_logs(limit.log_only);
     let concurrent = |limit: Limit| Concurrent {
         limit: u64::from(limit.number),
         current: u64::from(runtime.region.count(active.count)),
@@ -89,6 +89,6 @@ pub fn event_limit(runtime: &Runtime, rules: &ServerRules, count: &ActiveCount) 
         seconds: count.rule.seconds,
         current: u64::from(state.count),
         remaining: count.rule.remaining(state, now),
-        done: Done { log_only: count.rule.log_only || runtime.log_only, done: cell.read(|cell| &cell.denied), would_have: cell.read(|cell| &cell.would_deny) },
+        done: Done { log_only: runtime.only_logs(count.rule.log_only), done: cell.read(|cell| &cell.denied), would_have: cell.read(|cell| &cell.would_deny) },
     }
 }

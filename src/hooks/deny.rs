@@ -13,7 +13,7 @@ use std::ffi::{CStr, c_int};
 
 /// How denials are marked in the log.
 pub fn mark(runtime: &Runtime, log_only: bool) -> Mark {
-    if runtime.log_only || log_only { Mark::LogOnly } else { Mark::Enforced }
+    if runtime.only_logs(log_only) { Mark::LogOnly } else { Mark::Enforced }
 }
 
 /// The id of the last message about a request.
@@ -54,7 +54,7 @@ pub fn denied(request: Request<'_>, state: &mut RequestState, runtime: &Runtime,
     runtime.event(denial.event);
     note_error(request, denial.id);
     state.letters.add(b'D');
-    if runtime.log_only || denial.log_only {
+    if runtime.only_logs(denial.log_only) {
         return None;
     }
     // What it holds is free for others while it is told (W11).

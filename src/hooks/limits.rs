@@ -12,7 +12,8 @@ use crate::httpd::log;
 use crate::httpd::request::Request;
 use crate::httpd::variables::Variables;
 use crate::rules::{ActiveRule, ServerRules};
-use crate::runtime::{ConnectionRecord, Runtime};
+use crate::runtime::Runtime;
+use qos_core::message::Mark;
 use qos_core::repeat::Burst;
 use qos_core::rules::message::{self, Concurrent};
 use qos_core::rules::{EventCount, Limit, Located};
@@ -24,11 +25,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub fn rules_of(request: Request<'_>) -> Option<&'static ServerRules> {
     // SAFETY: records live as long as the configuration, and no request outlives it.
     server_record(request).and_then(|record| unsafe { (*std::ptr::from_ref(record)).rules() })
-}
-
-/// The TCP peer as log lines name it.
-fn peer(record: &ConnectionRecord) -> String {
-    record.peer.to_string()
 }
 
 /// Whether a denial gets a line of its own. Those of an earlier second that got none are summed up by `rest`.
@@ -51,6 +47,19 @@ fn one_more(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
+/// Counts a request that a rule denies, or would.
+fn count_denial(asked: &Asked<'_>, cell: &RuleCell, log_only: bool) {
+    one_more(if asked.runtime.only_logs(log_only) { &cell.would_deny } else { &cell.denied });
+}
+
+/// The line about a denial, or none as [`say`] has it. `line` gets its mark, the TCP peer and the id of the request.
+fn log_denial(asked: &Asked<'_>, cell: Option<&RuleCell>, log_only: bool, rest: impl FnOnce(u32) -> String, line: impl FnOnce(Mark, &str, &str) -> String) {
+    if say(asked, cell, rest) {
+        let (client, id) = (asked.record.peer.to_string(), unique_id(asked.request));
+        log::request(asked.request, log::Level::Error, || line(mark(asked.runtime, log_only), &client, &id));
+    }
+}
+
 /// Step 18: `QS_EventLimitCount`, `QS_CondEventLimitCount`. All count; then the request is denied if one says so.
 pub fn event_counts(asked: &mut Asked<'_>) -> Option<c_int> {
     let rules = rules_of(asked.request).filter(|rules| !rules.counts.is_empty())?;
@@ -68,13 +77,10 @@ pub fn event_counts(asked: &mut Asked<'_>) -> Option<c_int> {
             continue;
         }
         let log_only = count.rule.log_only;
-        one_more(if log_only || asked.runtime.log_only { &cell.would_deny } else { &cell.denied });
+        count_denial(asked, cell, log_only);
         let (directive, variable, max) = (count.rule.directive(), count.rule.variable.to_bytes(), count.rule.number);
-        if say(asked, Some(cell), |times| message::event_count_summed_up(directive, variable, max, times)) {
-            let (client, id) = (peer(asked.record), unique_id(asked.request));
-            let mark = mark(asked.runtime, log_only);
-            log::request(asked.request, log::Level::Error, || message::event_count(directive, variable, max, state.count, mark, &client, &id));
-        }
+        let rest = |times| message::event_count_summed_up(directive, variable, max, times);
+        log_denial(asked, Some(cell), log_only, rest, |mark, client, id| message::event_count(directive, variable, max, state.count, mark, client, id));
         let found = Denial { log_only, ..Denial::new(13, c"013") }.retry_after(count.rule.remaining(state, now));
         denial = Some(worse(denial, found));
     }
@@ -156,16 +162,14 @@ pub fn event_requests(asked: &mut Asked<'_>) -> Option<c_int> {
 
 /// Logs and counts that a limit of concurrent requests is exceeded.
 fn log_violation(asked: &Asked<'_>, rules: &ServerRules, found: &Checked<'_>) -> Denial {
-    if let Some(cell) = rules.cell(found.rule) {
-        one_more(if found.limit.log_only || asked.runtime.log_only { &cell.would_deny } else { &cell.denied });
+    let (cell, log_only) = (rules.cell(found.rule), found.limit.log_only);
+    if let Some(cell) = cell {
+        count_denial(asked, cell, log_only);
     }
     let text = Concurrent { rule: &found.rule.shown, limit: found.limit.number, requests: found.current };
-    if say(asked, rules.cell(found.rule), |times| message::concurrent_summed_up(found.event, text.rule, text.limit, times)) {
-        let (client, id) = (peer(asked.record), unique_id(asked.request));
-        let mark = mark(asked.runtime, found.limit.log_only);
-        log::request(asked.request, log::Level::Error, || message::concurrent(found.event, &text, mark, &client, &id));
-    }
-    Denial { log_only: found.limit.log_only, ..Denial::new(found.event, found.id) }
+    let rest = |times| message::concurrent_summed_up(found.event, text.rule, text.limit, times);
+    log_denial(asked, cell, log_only, rest, |mark, client, id| message::concurrent(found.event, &text, mark, client, id));
+    Denial { log_only, ..Denial::new(found.event, found.id) }
 }
 
 /// Step 20: which event rules limit requests and kbytes per second, by the variables as they are now.
@@ -253,7 +257,7 @@ pub fn bandwidth(asked: &mut Asked<'_>) {
         asked.state.letters.add(b'S');
         return;
     }
-    let throttle = filters::Throttle { cell, limit: limit.number, log_only: limit.log_only || asked.runtime.log_only };
+    let throttle = filters::Throttle { cell, limit: limit.number, log_only: asked.runtime.only_logs(limit.log_only) };
     filters::throttle(asked.request, asked.record, asked.state, throttle);
 }
 
@@ -390,13 +394,11 @@ pub fn note_delay(cell: &RuleCell, delay_us: u64, now: u32) {
 /// Notes a denial because too many requests are delayed.
 pub fn too_many_delayed(asked: &mut Asked<'_>, rules: &ServerRules, rule: &ActiveRule, max: u32, current: u32, wait_ms: u32) -> Option<c_int> {
     let limit = rule.rule.per_second.unwrap_or_default();
-    if let Some(cell) = rules.cell(rule) {
+    let cell = rules.cell(rule);
+    if let Some(cell) = cell {
         one_more(&cell.crowded);
     }
-    if say(asked, rules.cell(rule), |times| message::too_many_delayed_summed_up(&rule.shown, limit.number, max, times)) {
-        let (client, id) = (peer(asked.record), unique_id(asked.request));
-        let mark = mark(asked.runtime, false);
-        log::request(asked.request, log::Level::Error, || message::too_many_delayed(&rule.shown, limit.number, max, current, mark, &client, &id));
-    }
+    let rest = |times| message::too_many_delayed_summed_up(&rule.shown, limit.number, max, times);
+    log_denial(asked, cell, false, rest, |mark, client, id| message::too_many_delayed(&rule.shown, limit.number, max, current, mark, client, id));
     denied(asked.request, asked.state, asked.runtime, &Denial::new(50, c"050").retry_after(wait_ms.div_ceil(1000)))
 }

@@ -51,7 +51,7 @@ fn pass(asked: &mut Asked<'_>, rules: &ServerRules, rule: &ActiveRule, pace: Pac
         return None;
     }
     asked.state.letters.add(b'L');
-    if asked.runtime.log_only || rule.rule.per_second.is_some_and(|limit| limit.log_only) {
+    if asked.runtime.only_logs(rule.rule.per_second.is_some_and(|limit| limit.log_only)) {
         cell.would_delay.fetch_add(1, Ordering::Relaxed);
         return None;
     }
