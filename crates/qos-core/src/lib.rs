@@ -19,6 +19,7 @@ pub mod message;
 pub mod names;
 pub mod network;
 pub mod order;
+pub mod parameters;
 pub mod pattern;
 pub mod pattern_set;
 pub mod phase;

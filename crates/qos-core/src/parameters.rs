@@ -1,0 +1,42 @@
+//! What a request brings as parameters, whatever form they came in (filters.md section 13.1).
+
+use std::borrow::Cow;
+
+/// Where a parameter came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The query of the URL.
+    Query,
+    /// A body of type `application/x-www-form-urlencoded`.
+    Form,
+    /// A part of a multipart body.
+    Multipart,
+    /// A value within JSON.
+    Json,
+}
+
+/// A parameter, as it came: nothing is decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter<'a> {
+    /// Its name; may hold any bytes.
+    pub name: Cow<'a, [u8]>,
+    /// Its value; may hold any bytes.
+    pub value: Cow<'a, [u8]>,
+    /// False where no `=` was there (URL-encoded only).
+    pub has_value: bool,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Name and value are URL-encoded; otherwise they are meant as they stand.
+    pub url_encoded: bool,
+}
+
+/// What was found in a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parsed<'a> {
+    /// In order: those of the URL, then those of the body as they stand in it. Duplicates are kept.
+    pub parameters: Vec<Parameter<'a>>,
+    /// The whole body, where its type is one of those that are looked at as they are.
+    pub raw: Option<&'a [u8]>,
+    /// What `QS_DenyQuery` looks at besides: file names, what stands before and behind the parts, decoded copies.
+    pub subjects: Vec<Cow<'a, [u8]>>,
+}
