@@ -13,6 +13,7 @@ pub mod client;
 pub mod config;
 pub mod console;
 pub mod geo;
+pub mod json;
 pub mod letters;
 pub mod list;
 pub mod message;
