@@ -7,6 +7,7 @@
 mod automaton;
 mod compile;
 mod literals;
+mod run;
 mod syntax;
 mod translate;
 
@@ -16,6 +17,8 @@ mod property_tests;
 mod tests;
 
 use crate::pattern::{Match, Pattern};
+pub use run::Run;
+
 use automaton::Automaton;
 use compile::Limits;
 use literals::Literals;
