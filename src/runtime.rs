@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use qos_core::address::Address;
 use qos_core::config::{ClientConfig, GeoConfig, RateRule, SampleRate};
 use qos_core::geo::{Country, Database};
+use qos_core::header_filter::HeaderFilter;
 use qos_core::letters::Letters;
 use qos_core::phase::State;
 use qos_shm::{Child, ClientId, ConnectionId, CountKey, Region, Slot};
@@ -59,6 +60,8 @@ pub struct Runtime {
     pub countries: Option<&'static Database>,
     /// The program that `QSLog` names.
     pub log_pipe: Option<LogPipe>,
+    /// What request and response headers may be called and hold, where that is asked for.
+    pub header_filters: [Option<HeaderFilter>; 2],
     /// The process that made it.
     pub parent: u32,
 }
@@ -168,8 +171,12 @@ pub mod feature {
     pub const KEEP_ALIVE: u32 = 1 << 17;
     /// `QS_Set_DSCP` may be set.
     pub const SERVICE: u32 = 1 << 18;
+    /// `QS_RequestHeaderFilter`.
+    pub const REQUEST_HEADER_FILTER: u32 = 1 << 28;
+    /// `QS_ResponseHeaderFilter`.
+    pub const RESPONSE_HEADER_FILTER: u32 = 1 << 29;
     /// All that have something to do when a response begins.
-    pub const RESPONSES: u32 = CLOSE_LIMIT | RATE_OFF_EVENTS | STATUS_EVENTS | RESPONSE_RULES | KEEP_ALIVE | SERVICE;
+    pub const RESPONSES: u32 = CLOSE_LIMIT | RATE_OFF_EVENTS | STATUS_EVENTS | RESPONSE_RULES | KEEP_ALIVE | SERVICE | RESPONSE_HEADER_FILTER;
 
     static FEATURES: AtomicU32 = AtomicU32::new(0);
 

@@ -253,6 +253,7 @@ fn note_features(target: &Target<'_>) {
                 (!server.variables.response.is_empty() || server.headers.look_at_responses(), feature::RESPONSE_RULES),
                 (!server.headers.unset_request.is_empty(), feature::UNSET_HEADERS),
                 (!server.headers.late.is_empty(), feature::LATE_HEADERS),
+                (server.header_filters.request.is_some(), feature::REQUEST_HEADER_FILTER),
             ] {
                 if used {
                     feature::add(feature);
@@ -296,6 +297,12 @@ fn note_features(target: &Target<'_>) {
             }
             if location.body_limit.is_some() {
                 feature::add(feature::BODY_LIMIT);
+            }
+            if location.header_filters.request.is_some() {
+                feature::add(feature::REQUEST_HEADER_FILTER);
+            }
+            if location.header_filters.response.is_some() {
+                feature::add(feature::RESPONSE_HEADER_FILTER);
             }
             for (used, step) in [
                 (location.variables.search.is_some(), Step::SearchBody),

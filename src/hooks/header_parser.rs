@@ -2,6 +2,7 @@
 
 use super::RequestState;
 use super::deny::{Denial, denied, finish, note_error};
+use super::header_filter;
 use super::judging;
 use super::post_read_request::server_record;
 use crate::config::location;
@@ -17,19 +18,16 @@ use std::ffi::c_int;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// HP-1, before mod_setenvif.
+/// HP-1, before mod_setenvif: request headers are filtered (filters.md section 8.1).
 pub unsafe extern "C" fn first(r: *mut ffi::request_rec) -> c_int {
-    if !feature::any(feature::LOG_ENV) {
+    if !feature::any(feature::LOG_ENV | feature::REQUEST_HEADER_FILTER) {
         return ffi::DECLINED;
     }
     guard("header_parser", ffi::DECLINED, || {
         // SAFETY: httpd passes the request.
-        if let Some(request) = unsafe { Request::new(r) } {
-            if request.is_initial() {
-                log_env(request, ">HP_1");
-            }
-        }
-        ffi::DECLINED
+        let Some(request) = (unsafe { Request::new(r) }).filter(|request| request.is_initial()) else { return ffi::DECLINED };
+        log_env(request, ">HP_1");
+        header_filter::of_request(request).map_or(ffi::DECLINED, |status| finish(request, status))
     })
 }
 

@@ -6,6 +6,7 @@ pub mod client_rules;
 pub mod connecting;
 pub mod deny;
 pub mod fixups;
+pub mod header_filter;
 pub mod header_parser;
 mod identity;
 pub mod insert_filter;

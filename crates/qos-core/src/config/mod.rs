@@ -9,6 +9,7 @@ mod denial;
 mod directive;
 mod general;
 mod handlers;
+mod header_filter;
 mod headers;
 mod rate;
 mod reference;
@@ -23,6 +24,7 @@ pub use client_types::{ClientConfig, EventLimit, PerSecond, Serialize, SpecialCo
 pub use denial::{AUTOMATIC_PAGES, Denials, RESPONSE_CODE, is_url};
 pub use directive::{Argument, Directive, Outcome, Scope, Target, apply, find};
 pub use handlers::{ConsoleMethods, GeoConfig, ReportConfig};
+pub use header_filter::{HeaderFilters, LocationHeaderFilters};
 pub use headers::HeaderRules;
 pub use reference::reference;
 pub use request_rules::RequestRules;
@@ -42,6 +44,7 @@ pub const FAMILIES: &[Family] = &[
     request_rules::DIRECTIVES,
     variables::DIRECTIVES,
     headers::DIRECTIVES,
+    header_filter::DIRECTIVES,
     denial::DIRECTIVES,
     general::DIRECTIVES,
     handlers::DIRECTIVES,

@@ -3,6 +3,7 @@
 use super::client_types::{ClientConfig, Serialize, StatusEvent, merge_status_events};
 use super::denial::Denials;
 use super::handlers::{GeoConfig, ReportConfig};
+use super::header_filter::{HeaderFilters, LocationHeaderFilters};
 use super::headers::HeaderRules;
 use super::request_rules::RequestRules;
 use super::variables::{LocationVariables, ServerVariables};
@@ -150,6 +151,8 @@ pub struct ServerConfig {
     pub variables: ServerVariables,
     /// Headers that are set or removed.
     pub headers: HeaderRules,
+    /// Headers that may pass.
+    pub header_filters: HeaderFilters,
     /// How requests are denied.
     pub denials: Denials,
     /// Whether this server itself says how many connections it takes (own counters, section 3.1).
@@ -194,6 +197,7 @@ impl ServerConfig {
             rules: RequestRules::merge(&base.rules, &own.rules),
             variables: ServerVariables::merge(&base.variables, &own.variables),
             headers: HeaderRules::merge(&base.headers, &own.headers),
+            header_filters: HeaderFilters::merge(&base.header_filters, &own.header_filters),
             denials: Denials::merge(&base.denials, &own.denials),
             owns_connections: own.owns_connections,
         }
@@ -226,6 +230,8 @@ pub struct LocationConfig {
     pub status_events: Vec<StatusEvent>,
     /// Variables that are set.
     pub variables: LocationVariables,
+    /// Headers that may pass.
+    pub header_filters: LocationHeaderFilters,
 }
 
 impl LocationConfig {
@@ -237,6 +243,7 @@ impl LocationConfig {
             body_limit: own.body_limit.or(base.body_limit),
             status_events: merge_status_events(&base.status_events, &own.status_events),
             variables: LocationVariables::merge(&base.variables, &own.variables),
+            header_filters: LocationHeaderFilters::merge(base.header_filters, own.header_filters),
         }
     }
 }
