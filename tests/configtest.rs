@@ -143,6 +143,14 @@ const TABLE: &[Row] = &[
     Row { name: "QS_SetReqHeader", good: &["X-A A", "!X-A A LATE", "X-A A late"], kinds: &[Name("header"), Name("variable"), Only("late")] },
     Row { name: "QS_UnsetReqHeader", good: &["X-A"], kinds: &[Name("header")] },
     Row { name: "QS_UnsetResHeader", good: &["X-A"], kinds: &[Name("header")] },
+    Row { name: "QS_RequestHeaderFilter", good: &["on", "OFF", "size"], kinds: &[Word("on, off or size")] },
+    Row {
+        name: "QS_RequestHeaderFilterRule",
+        good: &["X-A drop ^a$ 10", "X-B DENY ^a$ 1"],
+        kinds: &[Name("header"), Word("drop or deny"), Pattern, Number("bytes", 1, INT_MAX)],
+    },
+    Row { name: "QS_ResponseHeaderFilter", good: &["on", "Silent", "off"], kinds: &[Word("on, silent or off")] },
+    Row { name: "QS_ResponseHeaderFilterRule", good: &["X-A ^a$ 10"], kinds: &[Name("header"), Pattern, Number("bytes", 1, INT_MAX)] },
     Row { name: "QS_SetEnvResHeader", good: &["X-A", "X-A Drop"], kinds: &[Name("header"), Only("drop")] },
     Row { name: "QS_SetEnvResHeaderMatch", good: &["X-A ^x"], kinds: &[Name("header"), Pattern] },
     Row { name: "QS_LocRequestLimit", good: &["/a 0", "/a 2147483647"], kinds: &[Together, CONCURRENT] },
@@ -344,6 +352,15 @@ fn special_cases() -> Vec<Case> {
         case(
             "<Location />\nQS_SetEnvIfResBody one A\nQS_SetEnvResBody two B\n</Location>",
             &["QS_SetEnvResBody: 'two' is the second text of this section; expected one per section"],
+        ),
+        case("QS_RequestHeaderFilter silent", &["QS_RequestHeaderFilter: 'silent' is not a known word; expected on, off or size"]),
+        case("<Location />\nQS_ResponseHeaderFilter size\n</Location>", &["QS_ResponseHeaderFilter: 'size' is not a known word; expected on, silent or off"]),
+        case("<Location />\nQS_RequestHeaderFilter x\n</Location>", &["QS_RequestHeaderFilter: 'x' is not a known word"]),
+        // In this order.
+        case("QS_RequestHeaderFilterRule X allow ( 0", &["QS_RequestHeaderFilterRule: 'allow' is not a known word; expected drop or deny"]),
+        case(
+            "QS_RequestHeaderFilterRule X drop ( 0",
+            &["QS_RequestHeaderFilterRule: '(' is not a regular expression (at character 1: missing closing parenthesis)"],
         ),
         case("QS_SrvSampleRate 5 6", &["QS_SrvSampleRate: '6' is too large; expected a number of seconds from 0 to 5"]),
         case("<VirtualHost *:1>\nQS_SrvMaxConn 5x\n</VirtualHost>", &["QS_SrvMaxConn: '5x' is not a number"]),
