@@ -207,7 +207,8 @@ mod tests {
     #[test]
     fn e12_row_by_row() {
         let milestones = example();
-        let rows: [(&str, Option<Reached>, i64, &[Violation], bool, Option<u32>); 8] = [
+        type Row<'a> = (&'a str, Option<Reached>, i64, &'a [Violation], bool, Option<u32>);
+        let rows: [Row<'_>; 8] = [
             ("GET /form", None, 90, &[], false, None),
             ("POST /form", None, 90, &[Violation::Skipped(None)], true, None),
             ("GET /start", None, 100, &[], false, Some(0)),
