@@ -52,7 +52,8 @@ fn e12_step_by_step() {
 
 fn rows(mpm: Mpm) {
     let server = serving(E12).mpm(mpm).start();
-    let rows: [(&str, &str, Option<String>, u16, bool, &str); 11] = [
+    type Row<'a> = (&'a str, &'a str, Option<String>, u16, bool, &'a str);
+    let rows: [Row<'_>; 11] = [
         ("GET", "/form?1", None, 200, false, "-"),
         ("POST", "/form?2", None, 403, false, "047"),
         ("GET", "/start?3", None, 200, true, "-"),
@@ -126,9 +127,8 @@ fn cookies_of_other_responses_and_hostile_lines() {
     }
     let hostile = format!("/{}!", "a".repeat(60));
     assert_eq!(ask(&server, "POST", &hostile, &[]).status, 403);
-    server.expect_line(
-        "mod_qos(047): access denied, reached milestone '1' (^POST /(a+)+\\\\1$), match limit reached, limit=1, action=deny, c=127.0.71.1, id=*",
-    );
+    server
+        .expect_line("mod_qos(047): access denied, reached milestone '1' (^POST /(a+)+\\\\1$), match limit reached, limit=1, action=deny, c=127.0.71.1, id=*");
     server.stop();
 }
 

@@ -110,7 +110,9 @@ fn forged_cookies_are_no_cookies() {
         tester.refuses(name, &seal(purpose, SECRET, now() - 601, &data), "023", "expired");
         tester.refuses(name, &seal(purpose, SECRET, now() + 3600, &data), "021", "from the future");
         tester.refuses(name, &seal(purpose, b"another secret", now(), &data), "021", "a foreign key");
-        for garbage in ["", "%00", "\"", "====", &"A".repeat(8192), &"\u{e4}".repeat(4000), &format!("{token}="), &format!("{token}{token}"), &token.to_lowercase()] {
+        for garbage in
+            ["", "%00", "\"", "====", &"A".repeat(8192), &"\u{e4}".repeat(4000), &format!("{token}="), &format!("{token}{token}"), &token.to_lowercase()]
+        {
             assert!(!tester.is_taken(name, garbage), "{name}: garbage of {} bytes", garbage.len());
         }
         // All that is as it should be still is.
@@ -131,7 +133,10 @@ fn forged_cookies_are_no_cookies() {
 #[test]
 fn one_line_for_one_cookie() {
     let server = server();
-    for (n, (value, id)) in [(seal(Purpose::Session, SECRET, now() - 601, b""), "023"), ("x".to_owned(), "021"), ("x; MODQOS=y; MODQOS=z".to_owned(), "021")].into_iter().enumerate() {
+    for (n, (value, id)) in [(seal(Purpose::Session, SECRET, now() - 601, b""), "023"), ("x".to_owned(), "021"), ("x; MODQOS=y; MODQOS=z".to_owned(), "021")]
+        .into_iter()
+        .enumerate()
+    {
         let before = server.lines(id).len();
         assert_eq!(server.ask(FROM, &format!("/start?{n}"), &[&format!("Cookie: MODQOS={value}")]).unwrap().status, 200);
         assert!(server.logged(&format!("/start?{n}")).ends_with(&format!("QS_ErrorNotes={id}")), "{}", server.access_log());

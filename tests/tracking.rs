@@ -195,7 +195,10 @@ fn the_flow_with_a_script() {
     assert_eq!((first.status, cookies(&first).len()), (302, 0), "the script asks for the cookie");
     let path = first.header("location").unwrap().split(&format!(":{}", server.port())).nth(1).unwrap().to_owned();
     let page = ask(&server, &path, &[]);
-    assert!(page.text().contains("location.replace('/index.html?a=1')") && page.text().contains("indexOf('uid=')") && page.text().contains("'?qs=init'"), "{page:?}");
+    assert!(
+        page.text().contains("location.replace('/index.html?a=1')") && page.text().contains("indexOf('uid=')") && page.text().contains("'?qs=init'"),
+        "{page:?}"
+    );
     assert_eq!((page.status, cookies(&page).len()), (200, 0));
     let init = ask(&server, "/check.shtml?qs=init", &[]);
     let set = cookies(&init);
@@ -245,6 +248,8 @@ fn in_a_browser() {
         browser.load(&format!("http://localhost:{}/index.html?b=2", server.port()));
         let text = if script { "no cookies" } else { "please enable cookies" };
         assert!(wait_until(limit, || browser.evaluate("document.body.innerText").contains(text)), "{script}: {}", browser.evaluate("document.body.innerText"));
+        // Its connections would make the server wait.
+        drop(browser);
         server.stop();
     }
 }
