@@ -35,19 +35,17 @@ pub fn load(main: *mut ffi::server_rec, config: &ServerConfig) -> Option<[Option
             None
         }
     };
-    let (mut request, mut response) = (None, None);
-    if feature::any(feature::REQUEST_HEADER_FILTER) {
-        request = Some(filter(Direction::Request, &REQUEST, &filters.request_rules)?);
+    if !feature::any(feature::HEADER_FILTERS) {
+        return Some([None, None]);
     }
-    if feature::any(feature::RESPONSE_HEADER_FILTER) {
-        response = Some(filter(Direction::Response, &RESPONSE, &filters.response_rules)?);
-    }
-    Some([request, response])
+    let request = filter(Direction::Request, &REQUEST, &filters.request_rules)?;
+    let response = filter(Direction::Response, &RESPONSE, &filters.response_rules)?;
+    Some([Some(request), Some(response)])
 }
 
 /// Step HP-1 of an initial request. `Some`: it ends with this status.
 pub fn of_request(request: Request<'_>) -> Option<c_int> {
-    if !feature::any(feature::REQUEST_HEADER_FILTER) {
+    if !feature::any(feature::HEADER_FILTERS) {
         return None;
     }
     let of_location = location(request).and_then(|location| location.header_filters.request);
@@ -80,7 +78,7 @@ pub fn of_request(request: Request<'_>) -> Option<c_int> {
 #[cold]
 fn deny(request: Request<'_>, runtime: &Runtime, header: (&CStr, &[u8]), rule: &Rule) -> Option<c_int> {
     static LINES: log::Sparse = log::Sparse::new();
-    let (own, summed) = LINES.next();
+    let (own, summed) = LINES.one_more();
     let client = String::from_utf8_lossy(request.client());
     if let Some(times) = summed {
         log::request(request, log::Level::Error, || message::denied_before(times, &client));
@@ -104,7 +102,7 @@ fn drop_all(request: Request<'_>, runtime: &Runtime, direction: Direction, marke
         if logged {
             runtime.event(42);
             note_error(request, c"042");
-            let (own, summed) = lines.next();
+            let (own, summed) = lines.one_more();
             let client = String::from_utf8_lossy(request.client());
             if let Some(times) = summed {
                 log::request(request, log::Level::Warning, || message::dropped_before(direction, times, &client));
@@ -127,7 +125,7 @@ fn response_mode(request: Request<'_>) -> ResponseMode {
 
 /// Whether headers of the response are filtered.
 pub fn looks_at_response(request: Request<'_>) -> bool {
-    feature::any(feature::RESPONSE_HEADER_FILTER) && response_mode(request) != ResponseMode::Off
+    feature::any(feature::HEADER_FILTERS) && response_mode(request) != ResponseMode::Off
 }
 
 /// Step 12 of a response, of both tables of headers (FW-24).

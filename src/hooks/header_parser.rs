@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// HP-1, before mod_setenvif: request headers are filtered (filters.md section 8.1).
 pub unsafe extern "C" fn first(r: *mut ffi::request_rec) -> c_int {
-    if !feature::any(feature::LOG_ENV | feature::REQUEST_HEADER_FILTER) {
+    if !feature::any(feature::LOG_ENV | feature::HEADER_FILTERS) {
         return ffi::DECLINED;
     }
     guard("header_parser", ffi::DECLINED, || {
