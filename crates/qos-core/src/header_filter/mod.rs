@@ -107,7 +107,7 @@ impl HeaderFilter {
     /// The rule for a header, whose name may be written in any case.
     #[must_use]
     pub fn rule(&self, name: &[u8]) -> Option<&Rule> {
-        self.index.candidates(name).filter_map(|at| self.rules.get(at)).find(|rule| rule.name().eq_ignore_ascii_case(name))
+        self.index.find(name).and_then(|at| self.rules.get(at))
     }
 
     /// What becomes of a header. `values`: whether its value has to match the pattern as well. The length is looked at first.

@@ -1,7 +1,7 @@
 //! One rule.
 
 use crate::pattern::{Match, Pattern};
-use crate::pattern_set::{PatternSet, Run};
+use crate::pattern_set::{PatternSet, Run, Whole};
 use std::sync::Arc;
 
 /// What becomes of a header that breaks its rule.
@@ -40,7 +40,9 @@ enum Way {
     /// Byte by byte.
     Run(Arc<Run>),
     /// By a table.
-    Table(PatternSet),
+    Table(Arc<Whole>),
+    /// By a table that may be left before the end.
+    Search(PatternSet),
     /// By PCRE.
     Pcre,
 }
@@ -64,10 +66,13 @@ impl Rule {
     pub(super) fn compile(&mut self) {
         self.way = match Run::of(&self.pattern) {
             Some(run) => Way::Run(Arc::new(run)),
-            None => {
-                let set = PatternSet::new(vec![self.pattern.clone()]);
-                if set.ways().automaton == 1 { Way::Table(set) } else { Way::Pcre }
-            }
+            None => match Whole::of(&self.pattern) {
+                Some(whole) => Way::Table(Arc::new(whole)),
+                None => {
+                    let set = PatternSet::new(vec![self.pattern.clone()]);
+                    if set.ways().automaton == 1 { Way::Search(set) } else { Way::Pcre }
+                }
+            },
         };
     }
 
@@ -112,7 +117,8 @@ impl Rule {
     pub fn allows_value(&self, value: &[u8]) -> bool {
         match &self.way {
             Way::Run(run) => run.matches(value),
-            Way::Table(set) => {
+            Way::Table(whole) => whole.matches(value),
+            Way::Search(set) => {
                 let mut found = false;
                 set.judge(&[value], &mut |_, matched| found = matched == Match::Yes);
                 found

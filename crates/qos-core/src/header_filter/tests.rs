@@ -155,7 +155,14 @@ fn built_in_rules_are_cheap() {
                 assert_eq!(filter.rule(&written), Some(rule), "{}", name.escape_ascii());
             }
         }
-        for unknown in ["", "X", "Accept\0", "Accept ", "Accep", "Sec-Fetch-Sitf", "@ccept"] {
+        // A byte that differs from one of the name in the bit in which letters of both cases differ.
+        let other = |name: &[u8], at: usize| name.iter().enumerate().map(|(n, byte)| if n == at { byte ^ 0x20 } else { *byte }).collect::<Vec<_>>();
+        for name in filter.rules().iter().map(Rule::name) {
+            for (at, byte) in name.iter().enumerate() {
+                assert_eq!(filter.rule(&other(name, at)).is_some(), byte.is_ascii_alphabetic(), "{} {at}", name.escape_ascii());
+            }
+        }
+        for unknown in ["", "X", "Accept\0", "Accept ", "Accep", "Sec-Fetch-Sitf", "@ccept", "zzzzzzzzzzzzzzzzzzzzzzzzzzz"] {
             assert_eq!(filter.rule(unknown.as_bytes()), None, "{unknown}");
         }
     }

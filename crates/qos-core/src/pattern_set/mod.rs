@@ -10,6 +10,7 @@ mod literals;
 mod run;
 mod syntax;
 mod translate;
+mod whole;
 
 #[cfg(test)]
 mod property_tests;
@@ -18,6 +19,7 @@ mod tests;
 
 use crate::pattern::{Match, Pattern};
 pub use run::Run;
+pub use whole::Whole;
 
 use automaton::Automaton;
 use compile::Limits;
