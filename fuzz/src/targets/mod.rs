@@ -5,6 +5,8 @@ mod bodies;
 mod configuration;
 mod console;
 mod geo;
+mod headers;
+mod json;
 mod patterns;
 mod text;
 mod variables;
@@ -19,6 +21,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("configuration", configuration::run),
     ("console", console::run),
     ("geo", geo::run),
+    ("headers", headers::run),
+    ("json", json::run),
     ("patterns", patterns::run),
     ("text", text::run),
     ("variables", variables::run),
