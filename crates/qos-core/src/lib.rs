@@ -12,6 +12,7 @@ pub mod capacity;
 pub mod client;
 pub mod config;
 pub mod console;
+pub mod filter;
 pub mod geo;
 pub mod letters;
 pub mod list;

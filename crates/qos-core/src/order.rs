@@ -12,6 +12,10 @@ pub enum Step {
     SearchBody = 3,
     /// `QS_SetEnvIfStatus BrokenConnection` wants to see the response.
     WatchConnection = 4,
+    /// Deny and permit rules about the URL and the body.
+    Filters = 6,
+    /// Notes for an access log.
+    Audit = 7,
     /// `QS_KeepAliveTimeout`, `QS_MaxKeepAliveRequests`.
     KeepAlive = 8,
     /// `QS_SetEnvIfQuery`.
@@ -24,6 +28,8 @@ pub enum Step {
     SetReqHeader = 15,
     /// The variable `QS_Timeout`.
     Timeout = 16,
+    /// `QS_DenyEvent`.
+    DenyEvent = 17,
     /// `QS_EventLimitCount`, `QS_CondEventLimitCount`.
     EventLimitCount = 18,
     /// `QS_EventRequestLimit`.
@@ -55,16 +61,19 @@ pub enum Step {
 }
 
 /// The steps in their order.
-pub const MAIN: [Step; 23] = [
+pub const MAIN: [Step; 26] = [
     Step::LogEnv,
     Step::SearchBody,
     Step::WatchConnection,
+    Step::Filters,
+    Step::Audit,
     Step::KeepAlive,
     Step::SetEnvIfQuery,
     Step::SetEnvIf,
     Step::SetEnv,
     Step::SetReqHeader,
     Step::Timeout,
+    Step::DenyEvent,
     Step::EventLimitCount,
     Step::EventRequestLimit,
     Step::EventRates,
@@ -139,9 +148,9 @@ mod tests {
         before(25, 23);
         before(30, 28);
         assert_eq!(numbers.as_slice(), specified);
-        // 31 is the second chance of 28, the others belong to filters, milestones, VIP and audit.
+        // 31 is the second chance of 28, the others belong to output filters, milestones, VIP and parameters.
         let missing = (1..=32).filter(|n| !numbers.contains(n)).collect::<Vec<u8>>();
-        assert_eq!(missing, [2, 5, 6, 7, 9, 10, 11, 17, 31]);
+        assert_eq!(missing, [2, 5, 9, 10, 11, 31]);
     }
 
     #[test]

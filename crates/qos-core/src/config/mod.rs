@@ -16,6 +16,7 @@ mod request_body;
 mod request_rules;
 mod status_event;
 mod types;
+mod url_filter;
 mod value;
 mod variables;
 
@@ -43,6 +44,7 @@ pub const FAMILIES: &[Family] = &[
     variables::DIRECTIVES,
     headers::DIRECTIVES,
     denial::DIRECTIVES,
+    url_filter::DIRECTIVES,
     general::DIRECTIVES,
     handlers::DIRECTIVES,
 ];

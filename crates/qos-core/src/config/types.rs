@@ -6,7 +6,10 @@ use super::handlers::{GeoConfig, ReportConfig};
 use super::headers::HeaderRules;
 use super::request_rules::RequestRules;
 use super::variables::{LocationVariables, ServerVariables};
+use crate::filter::UrlFilter;
 use crate::network::NetworkSet;
+use std::ffi::CStr;
+use std::sync::Arc;
 
 /// Limit of `QS_SrvMaxConnClose`: a number of connections or a share of the capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,6 +229,10 @@ pub struct LocationConfig {
     pub status_events: Vec<StatusEvent>,
     /// Variables that are set.
     pub variables: LocationVariables,
+    /// What may pass.
+    pub url: UrlFilter,
+    /// Path, pattern or directory of the section.
+    pub section: Option<Arc<CStr>>,
 }
 
 impl LocationConfig {
@@ -237,6 +244,8 @@ impl LocationConfig {
             body_limit: own.body_limit.or(base.body_limit),
             status_events: merge_status_events(&base.status_events, &own.status_events),
             variables: LocationVariables::merge(&base.variables, &own.variables),
+            url: UrlFilter::merge(&base.url, &own.url),
+            section: own.section.as_ref().or(base.section.as_ref()).cloned(),
         }
     }
 }

@@ -107,10 +107,10 @@ pub(super) enum Node {
 
 /// Reads a pattern; `None` if anything in it is not known for certain.
 pub(super) fn read(pattern: &Pattern) -> Option<Node> {
-    let Options { caseless, dot_all } = pattern.options();
-    let (caseless, text) = match pattern.text().strip_prefix("(?i)") {
+    let Options { caseless, dot_all, .. } = pattern.options();
+    let (caseless, text) = match pattern.source().strip_prefix("(?i)") {
         Some(rest) => (true, rest),
-        None => (caseless, pattern.text()),
+        None => (caseless, pattern.source()),
     };
     let mut reader = Reader { rest: text.as_bytes(), depth: 0, dot_all };
     let node = reader.choice(caseless)?;
