@@ -3,6 +3,7 @@
 use super::RequestState;
 use super::deny::{Denial, denied, finish, note_error};
 use super::judging;
+use super::url_filter;
 use super::post_read_request::server_record;
 use crate::config::location;
 use crate::filters;
@@ -50,7 +51,7 @@ pub unsafe extern "C" fn main(r: *mut ffi::request_rec) -> c_int {
 
 /// HP-2: `QS_LimitRequestBody` (filters.md section 9.1).
 pub unsafe extern "C" fn body(r: *mut ffi::request_rec) -> c_int {
-    if !feature::any(feature::BODY_LIMIT | feature::LOG_ENV) {
+    if !feature::any(feature::BODY_LIMIT | feature::LOG_ENV | feature::BODY_RULES) {
         return ffi::DECLINED;
     }
     guard("header_parser", ffi::DECLINED, || {
@@ -66,16 +67,22 @@ pub unsafe extern "C" fn body(r: *mut ffi::request_rec) -> c_int {
         if variable.is_some_and(|text| body::decimal(text).is_none()) {
             log::request(request, log::Level::Debug, || "mod_qos(): variable QS_LimitRequestBody is not a number, ignored".to_owned());
         }
-        let Some(limit) = body::limit(variable, place, server) else { return ffi::DECLINED };
-        match body::judge(limit, request.header(c"Content-Length")) {
-            Verdict::Pass => ffi::DECLINED,
-            Verdict::Count => {
-                filters::count_body(request, limit);
-                ffi::DECLINED
-            }
-            Verdict::TooLarge { length } => deny_body(request, Some((limit, length))),
-            Verdict::Unusable => deny_body(request, None),
+        let status = match body::limit(variable, place, server) {
+            None => ffi::DECLINED,
+            Some(limit) => match body::judge(limit, request.header(c"Content-Length")) {
+                Verdict::Pass => ffi::DECLINED,
+                Verdict::Count => {
+                    filters::count_body(request, limit);
+                    ffi::DECLINED
+                }
+                Verdict::TooLarge { length } => deny_body(request, Some((limit, length))),
+                Verdict::Unusable => deny_body(request, None),
+            },
+        };
+        if status != ffi::DECLINED || !feature::any(feature::BODY_RULES) {
+            return status;
         }
+        finish(request, url_filter::before_body(request).unwrap_or(ffi::DECLINED))
     })
 }
 

@@ -22,6 +22,7 @@ mod request_state;
 pub mod set_variables;
 pub mod tuning;
 pub mod turns;
+pub mod url_filter;
 pub mod waiting;
 
 pub use request_state::RequestState;

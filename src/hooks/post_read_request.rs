@@ -42,6 +42,7 @@ pub unsafe extern "C" fn before_setenvif(r: *mut ffi::request_rec) -> c_int {
         // httpd renames the variables of a redirected request; this one keeps its name (request-event.md section 2.10).
         if let Some(outer) = request.outer() {
             request.take_variable(c"QS_ErrorNotes", outer);
+            request.take_variable(c"QS_RuleId", outer);
             request.take_variable(c"QS_Country", outer);
             if feature::any(feature::CLIENTS | feature::SERIALIZE | feature::STATUS_EVENTS | feature::RULES | feature::SET_ENV_IF | feature::KEEP_ALIVE) {
                 inherit(request, outer);
@@ -87,7 +88,7 @@ pub unsafe extern "C" fn after_setenvif(r: *mut ffi::request_rec) -> c_int {
 }
 
 /// Variables that a request shares with the one it was redirected from, or that it is part of (request-event.md section 2.10).
-pub const SHARED_VARIABLES: [&CStr; 15] = [
+pub const SHARED_VARIABLES: [&CStr; 14] = [
     c"QS_Serialize",
     c"QS_SrvSerialize",
     c"QS_Block",
@@ -102,7 +103,6 @@ pub const SHARED_VARIABLES: [&CStr; 15] = [
     c"QS_KeepAliveTimeout",
     c"QS_MaxKeepAliveRequests",
     c"QS_KeepAliveEnd",
-    c"QS_RuleId",
 ];
 
 /// Takes over what the request before has, for rules and for pages that show it.

@@ -23,6 +23,8 @@ pub struct RequestState {
     pub body_limit: u64,
     /// The body went beyond the limit.
     pub body_too_large: bool,
+    /// What the head says was judged before the body was read.
+    pub head_judged: bool,
     /// Its client, once a rule has asked.
     pub client: Option<RequestClient>,
     /// Variables as rules left them, where nothing but a further one can change what is counted at the end.
@@ -177,6 +179,7 @@ impl RequestState {
             body_bytes: 0,
             body_limit: 0,
             body_too_large: false,
+            head_judged: false,
             client: None,
             settled: None,
             keep_alive: KeepAlive::default(),

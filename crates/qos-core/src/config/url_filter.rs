@@ -2,8 +2,9 @@
 
 use super::directive::{Directive, Family, Outcome, Scope, Target, any, argument, first, location, required};
 use super::value::{Wrong, flag, name as usable_name, pattern_with, wrong};
-use crate::filter::{Action, Decoding, Kind, Rule, Test};
+use crate::filter::{Action, Kind, Rule, Test};
 use crate::pattern::{Options, Pattern};
+use crate::repeat::Lines;
 use std::ffi::CString;
 
 /// The directives of this family.
@@ -104,7 +105,7 @@ fn with_pattern(directive: &'static str, target: &mut Target<'_>, arguments: &[&
     let test = Test::Pattern(pattern_with(directive, text, options)?);
     let rules = &mut location(directive, target)?.url.rules;
     if adds {
-        rules.add(Rule { id, kind, action, text: text.to_vec(), test });
+        rules.add(Rule { id, kind, action, text: text.to_vec(), test, lines: Lines::new() });
     } else {
         rules.remove(id);
     }
@@ -118,7 +119,7 @@ fn deny_event(directive: &'static str, target: &mut Target<'_>, arguments: &[&[u
     let test = Test::Variable(usable_name(directive, bare, text, "variable")?, expected);
     let rules = &mut location(directive, target)?.url.rules;
     if adds {
-        rules.add(Rule { id, kind: Kind::Event, action, text: text.to_vec(), test });
+        rules.add(Rule { id, kind: Kind::Event, action, text: text.to_vec(), test, lines: Lines::new() });
     } else {
         rules.remove(id);
     }
@@ -170,6 +171,7 @@ fn body(directive: &'static str, target: &mut Target<'_>, arguments: &[&[u8]], (
 mod tests {
     use super::super::{LocationConfig, Target, apply, find};
     use super::*;
+    use crate::filter::Decoding;
 
     fn read(config: &mut LocationConfig, name: &str, arguments: &[&str]) -> Result<Outcome, String> {
         let arguments = arguments.iter().map(|argument| argument.as_bytes()).collect::<Vec<_>>();

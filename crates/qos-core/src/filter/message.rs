@@ -3,16 +3,6 @@
 use super::judge::Finding;
 use super::rule::{Action, Rule};
 
-/// The number of the message of a finding.
-#[must_use]
-pub fn number(finding: &Finding<'_>) -> u16 {
-    match finding {
-        Finding::Denied { .. } => 40,
-        Finding::NotPermitted { .. } => 41,
-        Finding::WrongEncoding { .. } => 46,
-    }
-}
-
 /// The line of a finding. `enforced`: the server denies what rules deny.
 #[must_use]
 pub fn finding(finding: &Finding<'_>, enforced: bool, client: &str, unique_id: &str) -> String {
@@ -26,9 +16,19 @@ pub fn finding(finding: &Finding<'_>, enforced: bool, client: &str, unique_id: &
     }
 }
 
-/// 040.
+/// Findings that got no line of their own.
 #[must_use]
-pub fn denied(rule: &Rule, given_up: bool, enforced: bool, client: &str, unique_id: &str) -> String {
+pub fn summed_up(finding: &Finding<'_>, times: u32) -> String {
+    let (number, what) = match finding {
+        Finding::Denied { rule, .. } => (40, format!("{} rule id: {} ({})", rule.kind.directive(), rule.id.to_string_lossy(), String::from_utf8_lossy(&rule.text))),
+        Finding::NotPermitted { .. } => (41, "no permit rule match".to_owned()),
+        Finding::WrongEncoding { .. } => (46, "invalid url encoding".to_owned()),
+    };
+    crate::rules::message::summed_up(number, &what, times)
+}
+
+/// 040.
+fn denied(rule: &Rule, given_up: bool, enforced: bool, client: &str, unique_id: &str) -> String {
     let (directive, id, text) = (rule.kind.directive(), rule.id.to_string_lossy(), String::from_utf8_lossy(&rule.text));
     let (action, limit) = (word(rule.action, enforced), limit(given_up));
     format!("mod_qos(040): access denied, {directive} rule id: {id} ({text}), action={action}{limit}, c={client}, id={unique_id}")

@@ -1,6 +1,7 @@
 //! One rule about what may pass (filters.md section 2.1).
 
 use crate::pattern::Pattern;
+use crate::repeat::Lines;
 use std::ffi::CString;
 
 /// What a rule looks at.
@@ -80,6 +81,8 @@ pub struct Rule {
     pub text: Vec<u8>,
     /// What it asks.
     pub test: Test,
+    /// Lines about it.
+    pub lines: Lines,
 }
 
 impl Rule {

@@ -291,6 +291,7 @@ impl std::fmt::Debug for Rules {
 }
 
 /// Rules about variables that match, in the order in which they are evaluated.
-pub fn events<'r>(rules: &'r Rules, is_set: &dyn Fn(&CString) -> bool) -> impl Iterator<Item = &'r Rule> {
-    rules.iter().filter(move |rule| matches!(&rule.test, Test::Variable(name, expected) if is_set(name) == *expected))
+#[must_use]
+pub fn events<'r>(rules: &'r Rules, is_set: &dyn Fn(&CString) -> bool) -> Vec<&'r Rule> {
+    rules.iter().filter(|rule| matches!(&rule.test, Test::Variable(name, expected) if is_set(name) == *expected)).collect()
 }

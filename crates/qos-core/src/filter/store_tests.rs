@@ -1,12 +1,13 @@
 use super::rule::{Action, Kind, Rule, Test};
 use super::store::{Hit, Rules};
 use crate::pattern::Pattern;
+use crate::repeat::Lines;
 use proptest::prelude::*;
 use std::ffi::CString;
 
 fn rule(id: &str, text: &str) -> Rule {
     let test = Test::Pattern(Pattern::with(text.as_bytes(), Pattern::URL).unwrap());
-    Rule { id: CString::new(id).unwrap(), kind: Kind::Query, action: Action::Deny, text: text.as_bytes().to_vec(), test }
+    Rule { id: CString::new(id).unwrap(), kind: Kind::Query, action: Action::Deny, text: text.as_bytes().to_vec(), test, lines: Lines::new() }
 }
 
 /// `+a` adds a rule that matches its own number, `-a` removes one, `!` is `QS_DenyInheritanceOff`.

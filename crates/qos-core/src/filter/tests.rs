@@ -245,7 +245,7 @@ fn a_pattern_that_is_given_up() {
 #[test]
 fn variables() {
     let filter = one("QS_DenyEvent +noxml deny !ISXML\nQS_DenyEvent +bad log BAD");
-    let matching = |set: &[&str]| events(&filter.rules, &|name: &CString| set.iter().any(|set| set.eq_ignore_ascii_case(name.to_str().unwrap()))).map(|rule| rule.id.clone()).collect::<Vec<_>>();
+    let matching = |set: &[&str]| events(&filter.rules, &|name: &CString| set.iter().any(|set| set.eq_ignore_ascii_case(name.to_str().unwrap()))).into_iter().map(|rule| rule.id.clone()).collect::<Vec<_>>();
     assert_eq!((matching(&[]), matching(&["isxml"]), matching(&["BAD"])), (vec![c"noxml".into()], vec![], vec![c"noxml".into(), c"bad".into()]));
 }
 
@@ -261,6 +261,6 @@ fn log_lines() {
         "mod_qos(041): access denied, no permit rule match, action=deny, c=192.0.2.7, id=u",
     ]);
     assert!(lines(false).iter().all(|line| line.contains("action=log only")));
-    let event = events(&filter.rules, &|_| false).next().unwrap();
-    assert_eq!(message::denied(event, true, true, "-", "u"), "mod_qos(040): access denied, QS_DenyEvent rule id: c (!V), action=deny, limit=1, c=-, id=u");
+    let event = events(&filter.rules, &|_| false)[0];
+    assert_eq!(message::finding(&Finding::Denied { rule: event, given_up: true }, true, "-", "u"), "mod_qos(040): access denied, QS_DenyEvent rule id: c (!V), action=deny, limit=1, c=-, id=u");
 }

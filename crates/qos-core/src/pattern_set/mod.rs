@@ -5,6 +5,7 @@
 //! children share them with their parent. What a table cannot say is asked of PCRE, where a wider expression matches or one of its `literals` occurs.
 
 mod automaton;
+mod backtrack;
 mod compile;
 mod literals;
 mod syntax;
@@ -14,6 +15,8 @@ mod translate;
 mod property_tests;
 #[cfg(test)]
 mod tests;
+
+pub use backtrack::can_backtrack;
 
 use crate::pattern::{Match, Pattern};
 use automaton::Automaton;
