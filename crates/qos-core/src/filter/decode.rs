@@ -74,7 +74,7 @@ pub fn further(text: &[u8], first: &[u8], decoding: Decoding) -> Vec<Vec<u8>> {
 
 fn pass(text: &[u8], unicode: bool, points: CodePoints) -> Decoded<'_> {
     // Most of what is asked for needs no decoding, and costs no memory then.
-    let Some(start) = text.iter().position(|byte| matches!(byte, b'%' | b'\\' | b'+')) else {
+    let Some(start) = memchr::memchr3(b'%', b'\\', b'+', text) else {
         return Decoded { bytes: Cow::Borrowed(text), errors: 0 };
     };
     let (plain, mut rest) = text.split_at(start);
