@@ -4,6 +4,7 @@ mod addresses;
 mod bodies;
 mod configuration;
 mod console;
+mod filters;
 mod geo;
 mod patterns;
 mod text;
@@ -18,6 +19,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("bodies", bodies::run),
     ("configuration", configuration::run),
     ("console", console::run),
+    ("filters", filters::run),
     ("geo", geo::run),
     ("patterns", patterns::run),
     ("text", text::run),
