@@ -3,8 +3,9 @@
 use super::machine::{Class, Program, Step};
 use crate::pattern::{GivenUp, Match};
 
-/// Steps after which a subject is given up: about half a millisecond, and a little more for a long one.
-const STEPS: usize = 200_000;
+/// Steps after which a subject is given up, and bytes of it for which there is one more: half a millisecond, for 128 KB a little more.
+const STEPS: usize = 120_000;
+const BYTES_PER_EXTRA: usize = 4;
 /// Bytes of a repetition that count as one step.
 const BYTES_PER_STEP: usize = 8;
 
@@ -43,7 +44,7 @@ pub(super) fn search(program: &Program, subject: &[u8]) -> Match {
     let mut run = Run {
         program,
         subject,
-        left: STEPS + subject.len() / 2,
+        left: STEPS + subject.len() / BYTES_PER_EXTRA,
         groups: vec![Group { opened: UNSET, found: (UNSET, UNSET) }; program.groups + 1],
         registers: vec![UNSET; program.registers],
         frames: Vec::new(),
@@ -238,11 +239,10 @@ impl Run<'_> {
 
     /// Nothing else is tried of what was begun since.
     fn forget(&mut self, base: usize) {
-        let mut number = 0;
-        self.frames.retain(|frame| {
-            number += 1;
-            number <= base || matches!(frame, Frame::Group(..) | Frame::Register(..))
-        });
+        if self.frames.len() > base {
+            let since = self.frames.split_off(base);
+            self.frames.extend(since.into_iter().filter(|frame| matches!(frame, Frame::Group(..) | Frame::Register(..))));
+        }
     }
 }
 
