@@ -14,6 +14,7 @@ use qos_core::letters::Letters;
 use qos_core::phase::State;
 use qos_shm::{Child, ClientId, ConnectionId, CountKey, Region, Slot};
 use std::ffi::c_char;
+use std::path::PathBuf;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
@@ -57,6 +58,8 @@ pub struct Runtime {
     pub geo: GeoConfig,
     /// The database of countries, which lives as long as the configuration.
     pub countries: Option<&'static Database>,
+    /// Where bodies are kept that are too long for memory.
+    pub body_dir: PathBuf,
     /// The program that `QSLog` names.
     pub log_pipe: Option<LogPipe>,
     /// The process that made it.
@@ -168,6 +171,12 @@ pub mod feature {
     pub const KEEP_ALIVE: u32 = 1 << 17;
     /// `QS_Set_DSCP` may be set.
     pub const SERVICE: u32 = 1 << 18;
+    /// `QS_SetEnvIfParp`.
+    pub const PARAMETERS: u32 = 1 << 24;
+    /// Rules of locations about the content of bodies.
+    pub const BODY_RULES: u32 = 1 << 25;
+    /// `QS_DeflateReqBody` may be set, and mod_deflate is there.
+    pub const INFLATE: u32 = 1 << 26;
     /// All that have something to do when a response begins.
     pub const RESPONSES: u32 = CLOSE_LIMIT | RATE_OFF_EVENTS | STATUS_EVENTS | RESPONSE_RULES | KEEP_ALIVE | SERVICE;
 

@@ -197,7 +197,16 @@ unsafe extern "C" fn take_arguments(parms: *mut ffi::cmd_parms, location: *mut c
                     _ => null(),
                 }
             }
-            Ok(Outcome::Taken) if directive.name() == "QS_ErrorResponseCode" => {
+            Ok(Outcome::Taken) if directive.name() == "QS_BodyTempDir" => {
+                let path = arguments.first().copied().unwrap_or_default();
+                if pool.relative_to_root(path).is_some_and(|path| path.is_dir()) {
+                    null()
+                } else {
+                    let text = format!("{}: '{}' is not a directory; expected one that httpd's children may write to", directive.name(), printable(path));
+                    pool.string(text.as_bytes())
+                }
+            }
+            Ok(Outcome::Taken) if matches!(directive.name(), "QS_ErrorResponseCode" | "QS_BodyErrorCode" | "PARP_ExitOnError") => {
                 let code = arguments.first().copied().unwrap_or_default();
                 if knows_status(code) {
                     null()
@@ -219,7 +228,7 @@ unsafe extern "C" fn take_arguments(parms: *mut ffi::cmd_parms, location: *mut c
 fn knows_status(code: &[u8]) -> bool {
     let code = std::str::from_utf8(code).ok().and_then(|text| text.parse::<c_int>().ok()).unwrap_or(0);
     // SAFETY: looks a number up in a table.
-    code == 500 || unsafe { ffi::ap_index_of_response(code) != ffi::ap_index_of_response(500) }
+    code == 200 || code == 500 || unsafe { ffi::ap_index_of_response(code) != ffi::ap_index_of_response(500) }
 }
 
 /// Reads the database of countries; the path is relative to httpd's root.
@@ -253,6 +262,7 @@ fn note_features(target: &Target<'_>) {
                 (!server.variables.response.is_empty() || server.headers.look_at_responses(), feature::RESPONSE_RULES),
                 (!server.headers.unset_request.is_empty(), feature::UNSET_HEADERS),
                 (!server.headers.late.is_empty(), feature::LATE_HEADERS),
+                (!server.variables.parp.is_empty(), feature::PARAMETERS),
             ] {
                 if used {
                     feature::add(feature);
@@ -274,6 +284,9 @@ fn note_features(target: &Target<'_>) {
                 (server.rules.table.iter().any(|rule| rule.per_second.is_some()), Step::RequestDelay),
                 (server.rules.table.iter().any(|rule| rule.kbytes.is_some()), Step::Bandwidth),
                 (!server.rules.counts.is_empty(), Step::EventLimitCount),
+                (server.body.raw_types.is_some() || server.body.error_code.is_some(), Step::ReadBody),
+                (!server.variables.parp.is_empty(), Step::SetEnvIfParp),
+                (!server.variables.body.is_empty(), Step::SetEnvIfBody),
                 (!server.variables.query.is_empty(), Step::SetEnvIfQuery),
                 (!server.variables.set_env_if.is_empty(), Step::SetEnvIf),
                 (!server.variables.set_env.is_empty(), Step::SetEnv),

@@ -5,6 +5,7 @@ use super::client_rules;
 use super::header_parser::log_env;
 use super::limits;
 use super::pacing;
+use super::parameters;
 use super::{set_variables, tuning, turns};
 use crate::clients;
 use crate::httpd::ffi;
@@ -65,6 +66,9 @@ fn run(asked: &mut Asked<'_>, step: Step) -> Option<c_int> {
         Step::SrvSerialize => return turns::of_server(asked),
         Step::SearchBody => set_variables::search_body(asked),
         Step::KeepAlive => tuning::keep_alive(asked.request, asked.state),
+        Step::ReadBody => return parameters::read(asked),
+        Step::SetEnvIfParp => return parameters::by_parameters(asked),
+        Step::SetEnvIfBody => parameters::by_body(asked),
         Step::SetEnvIfQuery => set_variables::by_query(asked),
         Step::SetEnvIf => set_variables::by_variables(asked),
         Step::SetEnv => set_variables::expand(asked),

@@ -1,5 +1,6 @@
 //! One file per hook phase: facts are fetched, qos-core is asked, its verdict is carried out.
 
+pub mod body_limit;
 pub mod child;
 pub mod client_log;
 pub mod client_rules;
@@ -13,11 +14,13 @@ pub mod judging;
 pub mod limits;
 pub mod log_transaction;
 pub mod pacing;
+pub mod parameters;
 pub mod pause;
 pub mod post_config;
 pub mod post_read_request;
 pub mod pre_connection;
 pub mod process_connection;
+pub mod read_body;
 mod request_state;
 pub mod set_variables;
 pub mod tuning;

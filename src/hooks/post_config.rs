@@ -99,6 +99,7 @@ pub unsafe extern "C" fn post_config(
             clients,
             geo: config.geo.clone(),
             countries,
+            body_dir: config.body.temp_dir.as_deref().and_then(|path| pool.relative_to_root(path)).unwrap_or_else(std::env::temp_dir),
             log_pipe,
         }));
         publish(runtime);
@@ -117,6 +118,9 @@ pub unsafe extern "C" fn check_config(
     main: *mut ffi::server_rec,
 ) -> c_int {
     guard("check_config", START_FAILED, || {
+        if !server::has_module(c"mod_parp.c") {
+            super::parameters::offer();
+        }
         for server in server::all(main) {
             if let Some(Err(wrong)) = ServerRecord::of(server).map(|record| record.config.rules.marked()) {
                 let (host, port) = server::host_and_port(server);
@@ -165,6 +169,9 @@ fn remarks(main: *mut ffi::server_rec, config: &ServerConfig, computed: u32, max
                 header.name()
             )
         });
+    }
+    if server::has_module(c"mod_parp.c") {
+        log::server(main, log::Level::Notice, || "mod_qos(009): mod_parp is loaded: rules of mod_qos use their own parser and do not need it".to_owned());
     }
     if !server::has_module(c"mod_unique_id.c") {
         log::server(main, log::Level::Warning, || "mod_qos(009): mod_unique_id not available (mod_qos generates simple request id if required)".to_owned());

@@ -1,6 +1,6 @@
 //! Why a body is not understood (filters.md section 13.7).
 
-use super::{MOST_LEVELS, MOST_LINE, MOST_PARAMETERS, MOST_PART_HEADERS, MOST_PARTS};
+use super::{MOST_LEVELS, MOST_PARAMETERS, MOST_PART_HEADERS, MOST_PARTS};
 use crate::config::printable;
 use std::fmt;
 
@@ -39,8 +39,6 @@ pub enum Error {
     LongPartHeaders,
     /// More than [`MOST_PARAMETERS`].
     Parameters,
-    /// The parameters make a line of more than [`MOST_LINE`] bytes.
-    Line,
 }
 
 impl fmt::Display for Error {
@@ -62,7 +60,6 @@ impl fmt::Display for Error {
             Error::Parts => write!(f, "multipart: more than {MOST_PARTS} parts"),
             Error::LongPartHeaders => write!(f, "multipart: headers of a part with more than {MOST_PART_HEADERS} bytes"),
             Error::Parameters => write!(f, "more than {MOST_PARAMETERS} parameters"),
-            Error::Line => write!(f, "parameters of more than {MOST_LINE} bytes"),
         }
     }
 }

@@ -1,9 +1,18 @@
 //! All parameters of a request as one line (filters.md section 5.2).
 
+use std::fmt;
+
 use crate::parameters::{Parameter, Parsed, escaped_length, is_escaped};
 
 /// Longest line, bytes (section 13.7).
 pub const MOST_LINE: usize = 4 << 20;
+
+/// 048 says so.
+impl fmt::Display for LineTooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "parameters of more than {MOST_LINE} bytes")
+    }
+}
 
 /// The line would be longer than [`MOST_LINE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

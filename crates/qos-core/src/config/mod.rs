@@ -25,6 +25,7 @@ pub use directive::{Argument, Directive, Outcome, Scope, Target, apply, find};
 pub use handlers::{ConsoleMethods, GeoConfig, ReportConfig};
 pub use headers::HeaderRules;
 pub use reference::reference;
+pub use request_body::BodyConfig;
 pub use request_rules::RequestRules;
 pub use types::{CloseLimit, LocationConfig, OffEvent, RateKind, RateRule, SampleRate, ServerConfig};
 pub use value::{Expected, Wrong, printable};

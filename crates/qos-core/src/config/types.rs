@@ -4,6 +4,7 @@ use super::client_types::{ClientConfig, Serialize, StatusEvent, merge_status_eve
 use super::denial::Denials;
 use super::handlers::{GeoConfig, ReportConfig};
 use super::headers::HeaderRules;
+use super::request_body::BodyConfig;
 use super::request_rules::RequestRules;
 use super::variables::{LocationVariables, ServerVariables};
 use crate::network::NetworkSet;
@@ -130,6 +131,8 @@ pub struct ServerConfig {
     pub client_entries: Option<u32>,
     /// `QS_LimitRequestBody`, bytes.
     pub body_limit: Option<u64>,
+    /// How bodies are inspected.
+    pub body: BodyConfig,
     /// `QS_LogOnly`.
     pub log_only: Option<bool>,
     /// `QS_SupportIPv6` (accepted; addresses are always compared whole).
@@ -184,6 +187,7 @@ impl ServerConfig {
             status_events: merge_status_events(&base.status_events, &own.status_events),
             client_entries: base.client_entries,
             body_limit: own.body_limit.or(base.body_limit),
+            body: BodyConfig::merge(&base.body, &own.body),
             log_only: base.log_only,
             support_ipv6: base.support_ipv6,
             status: base.status,
@@ -222,6 +226,8 @@ pub struct LocationConfig {
     pub off_events: Vec<OffEvent>,
     /// `QS_LimitRequestBody`, bytes.
     pub body_limit: Option<u64>,
+    /// `QS_BodyMaxSize`, bytes.
+    pub body_max_size: Option<u64>,
     /// `QS_SetEnvIfStatus` in order.
     pub status_events: Vec<StatusEvent>,
     /// Variables that are set.
@@ -229,12 +235,19 @@ pub struct LocationConfig {
 }
 
 impl LocationConfig {
+    /// Whether rules want to see what is in bodies (filters.md section 0.2, "body filter on").
+    #[must_use]
+    pub fn inspects_bodies(&self) -> bool {
+        false
+    }
+
     /// The inner section wins; variables add up, `-` removes.
     #[must_use]
     pub fn merge(base: &LocationConfig, own: &LocationConfig) -> LocationConfig {
         LocationConfig {
             off_events: merge_off_events(&base.off_events, &own.off_events),
             body_limit: own.body_limit.or(base.body_limit),
+            body_max_size: own.body_max_size.or(base.body_max_size),
             status_events: merge_status_events(&base.status_events, &own.status_events),
             variables: LocationVariables::merge(&base.variables, &own.variables),
         }
