@@ -30,6 +30,9 @@ pub unsafe extern "C" fn header_parser(r: *mut ffi::request_rec) -> c_int {
         // Before the filter that counts: nearer to the handler, so that bytes are counted as received.
         if feature::any(feature::INFLATE) && request.variable(c"QS_DeflateReqBody").is_some() && request.variable(c"parp").is_some() {
             request.inflate_body();
+            if let Some(state) = RequestState::of(request) {
+                state.inflates = true;
+            }
         }
         let Some(limit) = limit(request, true) else { return ffi::DECLINED };
         match body::judge(limit, request.header(c"Content-Length")) {
@@ -83,6 +86,15 @@ pub fn ends_body(request: Request<'_>, limit: u64, length: u64) -> bool {
         state.letters.add(b'D');
     }
     !runtime.log_only
+}
+
+/// mod_deflate does not inflate any more of a body: a few bytes that become many (L13). Its own answer would be 400; in log-only mode, too, nobody
+/// can read the body.
+pub fn inflates_too_much(request: Request<'_>, state: &mut RequestState, runtime: &Runtime) -> c_int {
+    let (client, id) = (String::from_utf8_lossy(request.client()).into_owned(), unique_id(request));
+    log::request(request, log::Level::Error, || message::inflates_too_much(&client, &id));
+    let status = ffi::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int;
+    denied(request, state, runtime, &Denial { status: Some(status), ..Denial::new(44, c"044") }).unwrap_or(status)
 }
 
 /// 044.

@@ -2,13 +2,13 @@
 
 use super::judging::Asked;
 use super::post_read_request::server_record;
-use super::read_body::{self, known, not_understood};
+use super::read_body::{self, known};
 use crate::httpd::environment::RequestVariables;
 use crate::httpd::ffi;
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
 use crate::runtime::feature;
-use qos_core::body::{LineTooLong, is_supported};
+use qos_core::body::is_supported;
 use std::ffi::{c_char, c_int};
 
 /// Rules of the server want to see the parameters: its requests are parsed, unless a variable is removed again.
@@ -45,18 +45,12 @@ pub fn by_parameters(asked: &mut Asked<'_>) -> Option<c_int> {
         Err(status) => return Some(status),
     };
     let subject = match body {
-        Some(body) => match body.line() {
-            Some(line) => {
-                if !request.has_note(c"qos-parp-query") {
-                    request.set_note(c"qos-parp-query", request.pool().string(line));
-                }
-                line
+        Some(body) => {
+            if !request.has_note(c"qos-parp-query") {
+                request.set_note(c"qos-parp-query", request.pool().string(body.line()));
             }
-            None => {
-                let code = server_record(request).and_then(|server| server.config.body.error_code);
-                return not_understood(asked, &LineTooLong, code);
-            }
-        },
+            body.line()
+        }
         None => request.target_query()?,
     };
     let mut variables = RequestVariables::of(request);

@@ -4,7 +4,7 @@
 //! before (FW-20): who is denied by them has not made the server read anything.
 
 use super::RequestState;
-use super::body_limit::{self, too_large};
+use super::body_limit::{self, inflates_too_much, too_large};
 use super::deny::{Denial, denied, note_error};
 use super::header_parser::unique_id;
 use super::judging::Asked;
@@ -27,7 +27,7 @@ use std::fmt::Display;
 pub struct ReadBody {
     /// Slices of `bytes` and of strings of the request.
     parsed: Parsed<'static>,
-    line: OnceCell<Option<Vec<u8>>>,
+    line: OnceCell<Vec<u8>>,
     /// Its table for other modules.
     pub table: OnceCell<*mut ffi::apr_table_t>,
     bytes: Spool,
@@ -63,9 +63,9 @@ impl ReadBody {
         &self.parsed
     }
 
-    /// The parameters as one line; `None` where it would be too long. Made when it is first asked for.
-    pub fn line(&self) -> Option<&[u8]> {
-        self.line.get_or_init(|| self.parsed.line().ok()).as_deref()
+    /// The parameters as one line, made when it is first asked for.
+    pub fn line(&self) -> &[u8] {
+        self.line.get_or_init(|| self.parsed.line())
     }
 }
 
@@ -75,6 +75,8 @@ enum Outcome {
     Read,
     /// It is too long for a directive: limit and length so far.
     TooLarge(&'static str, (u64, u64)),
+    /// mod_deflate gave it up.
+    Inflates,
     /// It cannot be kept.
     NotKept(std::io::Error),
     /// It cannot be read: the client is too slow or gone, or sends what is no body.
@@ -158,8 +160,11 @@ fn read(request: Request<'_>, state: &mut RequestState, runtime: &Runtime, bytes
         if std::mem::take(&mut state.body_too_large) {
             break Outcome::TooLarge(body_limit::DIRECTIVE, (state.body_limit, received));
         }
-        if let Piece::Failed(status) = piece {
-            break Outcome::Failed(status);
+        match piece {
+            Piece::Failed(status) => break Outcome::Failed(status),
+            Piece::Refused if state.inflates => break Outcome::Inflates,
+            Piece::Refused => break Outcome::Failed(ffi::HTTP_BAD_REQUEST as c_int),
+            Piece::More | Piece::End => {}
         }
         if length > limit {
             break Outcome::TooLarge(directive, (limit, length));
@@ -180,13 +185,14 @@ fn judge(asked: &mut Asked<'_>, outcome: Outcome, error: Option<body::Error>, co
     match outcome {
         Outcome::Failed(status) => Some(status),
         Outcome::TooLarge(directive, numbers) => too_large(asked.request, asked.state, asked.runtime, directive, Some(numbers)),
+        Outcome::Inflates => Some(inflates_too_much(asked.request, asked.state, asked.runtime)),
         Outcome::NotKept(error) => not_understood(asked, &format_args!("cannot be kept: {error}"), Some(ffi::HTTP_INTERNAL_SERVER_ERROR as u16)),
         Outcome::Read => error.and_then(|error| not_understood(asked, &error, code)),
     }
 }
 
 /// 048. `code`: the status of the denial; 200: nobody is denied.
-pub fn not_understood(asked: &mut Asked<'_>, reason: &dyn Display, code: Option<u16>) -> Option<c_int> {
+fn not_understood(asked: &mut Asked<'_>, reason: &dyn Display, code: Option<u16>) -> Option<c_int> {
     let (request, denies) = (asked.request, code != Some(200));
     let level = if denies { log::Level::Error } else { log::Level::Warning };
     let (client, id) = (String::from_utf8_lossy(request.client()).into_owned(), unique_id(request));

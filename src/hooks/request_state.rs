@@ -25,6 +25,8 @@ pub struct RequestState {
     pub body_too_large: bool,
     /// This module reads the body.
     pub reading: bool,
+    /// The body is inflated for it (`QS_DeflateReqBody`).
+    pub inflates: bool,
     /// The body as it was read, and what is in it; null while nothing asked for it.
     pub body: *mut super::read_body::ReadBody,
     /// Its client, once a rule has asked.
@@ -182,6 +184,7 @@ impl RequestState {
             body_limit: 0,
             body_too_large: false,
             reading: false,
+            inflates: false,
             body: std::ptr::null_mut(),
             client: None,
             settled: None,

@@ -16,6 +16,8 @@ pub enum Piece {
     End,
     /// It cannot be read: the status that the request is answered with.
     Failed(i32),
+    /// A filter does not want to go on, such as mod_deflate's with a body that becomes too much.
+    Refused,
 }
 
 /// Reads the body of a request through its input filters.
@@ -43,6 +45,7 @@ impl<'a> BodyReader<'a> {
         match read {
             Ok(true) => Piece::End,
             Ok(false) => Piece::More,
+            Err(libc::EINVAL) => Piece::Refused,
             // SAFETY: looks a status up.
             Err(status) => Piece::Failed(unsafe { ffi::ap_map_http_request_error(status, ffi::HTTP_BAD_REQUEST as i32) }),
         }

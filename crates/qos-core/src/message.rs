@@ -96,6 +96,12 @@ pub fn body_limit(directive: &str, numbers: Option<(u64, u64)>, log_only: bool, 
     }
 }
 
+/// 044: a compressed body of which mod_deflate inflates no more.
+#[must_use]
+pub fn inflates_too_much(client: &str, unique_id: &str) -> String {
+    format!("mod_qos(044): access denied, QS_DeflateReqBody: the body inflates to more than mod_deflate allows, c={client}, id={unique_id}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

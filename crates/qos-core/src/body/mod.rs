@@ -17,7 +17,6 @@ mod tests;
 
 pub use error::{Error, message};
 pub use limit::{Verdict, decimal, judge, limit};
-pub use line::{LineTooLong, MOST_LINE};
 pub use media::{ContentType, Media, RawTypes, is_supported};
 pub use parse::{Facts, Options, parse};
 

@@ -23,7 +23,7 @@ fn text(bytes: &[u8]) -> String {
 /// The line, the subjects besides, and what is wrong.
 fn line(query: Option<&str>, content_type: &str, body: &[u8]) -> (String, Vec<String>, Option<Error>) {
     let (found, error) = read(query, content_type, body, &filter());
-    (text(&found.line().unwrap()), found.subjects.iter().map(|subject| text(subject)).collect(), error)
+    (text(&found.line()), found.subjects.iter().map(|subject| text(subject)).collect(), error)
 }
 
 fn part(headers: &str, content: &str) -> String {
@@ -224,7 +224,7 @@ proptest! {
         let (found, error) = read(None, FORM, &body, &filter());
         prop_assert_eq!(error, None);
         let pieces = form::without_line_end(&body).split(|b| *b == b'&').filter(|piece| !piece.is_empty()).collect::<Vec<_>>();
-        prop_assert_eq!(found.line().unwrap(), pieces.join(&b'&'));
+        prop_assert_eq!(found.line(), pieces.join(&b'&'));
     }
 
     #[test]
