@@ -30,6 +30,8 @@ const FUNCTIONS: &[&str] = &[
     "ap_remove_input_filter",
     "ap_request_has_body",
     "ap_remove_output_filter",
+    "ap_run_default_port",
+    "ap_run_http_scheme",
     "ap_run_process_connection",
     "ap_save_brigade",
     "ap_retained_data_create",
@@ -76,11 +78,13 @@ const TYPES: &[&str] = &[
     "apr_file_t",
     "apr_table_entry_t",
     "apr_array_header_t",
+    "ap_listen_rec",
 ];
 const VARIABLES: &[&str] = &[
     "QOS_.*",
     "ap_scoreboard_image",
     "ap_conftree",
+    "ap_listeners",
     "MODULE_MAGIC_NUMBER_MAJOR",
     "MODULE_MAGIC_NUMBER_MINOR",
     "MODULE_MAGIC_COOKIE",

@@ -13,6 +13,7 @@ mod httpd;
 mod names;
 mod rules;
 mod runtime;
+mod tokens;
 mod watcher;
 
 use httpd::ffi;

@@ -40,6 +40,8 @@ pub struct Runtime {
     pub sample: SampleRate,
     /// `QS_SrvMinDataRateIgnoreVIP`.
     pub rate_ignore_vip: bool,
+    /// `QS_VipIPTimeout`, seconds.
+    pub vip_timeout: Option<u32>,
     /// `QS_Status`.
     pub status: bool,
     /// Whether children have several threads.
@@ -177,8 +179,18 @@ pub mod feature {
     pub const BODY_RULES: u32 = 1 << 25;
     /// `QS_DeflateReqBody` may be set, and mod_deflate is there.
     pub const INFLATE: u32 = 1 << 26;
+    /// VIPs: sessions and marks of addresses.
+    pub const VIP: u32 = 1 << 28;
+    /// `QS_MileStone`.
+    pub const MILESTONES: u32 = 1 << 29;
+    /// `QS_UserTrackingCookieName`.
+    pub const TRACKING: u32 = 1 << 30;
+    /// `QS_RedirectIf`.
+    pub const REDIRECTS: u32 = 1 << 31;
     /// All that have something to do when a response begins.
-    pub const RESPONSES: u32 = CLOSE_LIMIT | RATE_OFF_EVENTS | STATUS_EVENTS | RESPONSE_RULES | KEEP_ALIVE | SERVICE;
+    pub const RESPONSES: u32 = CLOSE_LIMIT | RATE_OFF_EVENTS | STATUS_EVENTS | RESPONSE_RULES | KEEP_ALIVE | SERVICE | VIP | MILESTONES | TRACKING;
+    /// All whose variables a redirected request takes over.
+    pub const INHERITED: u32 = CLIENTS | SERIALIZE | STATUS_EVENTS | RULES | SET_ENV_IF | KEEP_ALIVE | VIP;
 
     static FEATURES: AtomicU32 = AtomicU32::new(0);
 
@@ -326,8 +338,10 @@ pub struct ConnectionRecord {
     pub known: OnceCell<Known>,
     /// Events of the connection that every request shows.
     pub letters: Letters,
-    /// VIP or excluded.
+    /// VIP or excluded, from the beginning.
     pub vip: AtomicBool,
+    /// The client's address is marked as a VIP's when the connection ends.
+    pub becomes_vip: AtomicBool,
     /// The address comes with the PROXY protocol.
     pub announced: AtomicU8,
     /// Refused: closed without a byte.

@@ -6,6 +6,7 @@ use crate::httpd::pool::Pool;
 use crate::httpd::{bytes, ffi, log};
 use crate::rules::ServerRules;
 use crate::runtime::{feature, steps};
+use crate::tokens::Tokens;
 use qos_core::config::{Directive, FAMILIES, LocationConfig, Outcome, Scope, ServerConfig, Target, apply, printable};
 use qos_core::geo::Database;
 use qos_core::order::Step;
@@ -28,6 +29,8 @@ pub struct ServerRecord {
     rules: OnceCell<ServerRules>,
     /// The error page that was found where none is configured.
     automatic_page: OnceCell<CString>,
+    /// The keys of its cookies.
+    tokens: OnceCell<Tokens>,
 }
 
 /// What follows from the configuration of all servers together.
@@ -66,6 +69,16 @@ impl ServerRecord {
     /// Set once by post_config.
     pub fn set_automatic_page(&self, page: CString) {
         let _ = self.automatic_page.set(page);
+    }
+
+    /// Set once by post_config.
+    pub fn set_tokens(&self, tokens: Tokens) {
+        let _ = self.tokens.set(tokens);
+    }
+
+    /// The keys of its cookies; `None` where it sets none.
+    pub fn tokens(&self) -> Option<&Tokens> {
+        self.tokens.get()
     }
 
     /// The error page that was found where none is configured.
@@ -245,7 +258,11 @@ fn note_features(target: &Target<'_>) {
     match target {
         Target::Server(server) | Target::VirtualHost(server) => {
             for (used, feature) in [
-                (server.client.needs_store(), feature::CLIENTS),
+                (server.client.needs_store() || server.vip.marks_addresses(), feature::CLIENTS),
+                (server.vip.marks_addresses(), feature::VIP),
+                (!server.milestones.list.is_empty(), feature::MILESTONES),
+                (server.tracking.is_some(), feature::TRACKING),
+                (!server.redirects.is_empty(), feature::REDIRECTS),
                 (server.client.block.is_some(), feature::BLOCK),
                 (server.serialize == Some(true), feature::SERIALIZE),
                 (!server.status_events.is_empty(), feature::STATUS_EVENTS),
@@ -291,6 +308,9 @@ fn note_features(target: &Target<'_>) {
                 (!server.variables.set_env_if.is_empty(), Step::SetEnvIf),
                 (!server.variables.set_env.is_empty(), Step::SetEnv),
                 (!server.headers.early.is_empty(), Step::SetReqHeader),
+                (server.vip.has_sessions(), Step::Vip),
+                (server.vip.has_sessions(), Step::VipVariable),
+                (!server.milestones.list.is_empty(), Step::Milestones),
             ] {
                 if used {
                     steps::add(&[step]);
@@ -306,6 +326,9 @@ fn note_features(target: &Target<'_>) {
             }
             if !location.variables.set_env_if.is_empty() {
                 feature::add(feature::SET_ENV_IF);
+            }
+            if !location.redirects.is_empty() {
+                feature::add(feature::REDIRECTS);
             }
             if location.body_limit.is_some() {
                 feature::add(feature::BODY_LIMIT);
@@ -341,6 +364,7 @@ pub unsafe extern "C" fn merge_server(pool: *mut ffi::apr_pool_t, base: *mut c_v
             derived: OnceCell::new(),
             rules: OnceCell::new(),
             automatic_page: OnceCell::new(),
+            tokens: OnceCell::new(),
         })
         .cast()
     })

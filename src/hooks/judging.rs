@@ -5,8 +5,7 @@ use super::client_rules;
 use super::header_parser::log_env;
 use super::limits;
 use super::pacing;
-use super::parameters;
-use super::{set_variables, tuning, turns};
+use super::{milestones, parameters, set_variables, tuning, turns, vip};
 use crate::clients;
 use crate::httpd::ffi;
 use crate::httpd::request::Request;
@@ -65,6 +64,9 @@ fn run(asked: &mut Asked<'_>, step: Step) -> Option<c_int> {
         Step::ClientSerialize => return turns::of_client(asked),
         Step::SrvSerialize => return turns::of_server(asked),
         Step::SearchBody => set_variables::search_body(asked),
+        Step::Milestones => return milestones::judge(asked),
+        Step::Vip => vip::check(asked),
+        Step::VipVariable => vip::by_variable(asked),
         Step::KeepAlive => tuning::keep_alive(asked.request, asked.state),
         Step::ReadBody => return parameters::read(asked),
         Step::SetEnvIfParp => return parameters::by_parameters(asked),

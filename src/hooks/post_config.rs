@@ -6,8 +6,8 @@ use crate::httpd::guard::guard;
 use crate::httpd::pool::Pool;
 use crate::httpd::{ffi, log, process_exists, retained, server};
 use crate::names::Names;
-use crate::rules;
 use crate::runtime::{LogPipe, Runtime, feature, publish, retract, steps};
+use crate::{rules, tokens};
 use qos_core::capacity::{Mpm, computed};
 use qos_core::config::{AUTOMATIC_PAGES, RESPONSE_CODE, ServerConfig};
 use qos_core::order::Step;
@@ -72,6 +72,9 @@ pub unsafe extern "C" fn post_config(
             log::server(main, log::Level::Emerg, || format!("mod_qos(002): failed to create shared memory (rules): {error}"));
             return START_FAILED;
         }
+        if !tokens::open(main) {
+            return START_FAILED;
+        }
         // SAFETY: only asks the MPM.
         if steps::active().has(Step::Bandwidth) && unsafe { ffi::qos_shim_mpm_can_wait() } != 0 {
             feature::add(feature::WAITING);
@@ -90,6 +93,7 @@ pub unsafe extern "C" fn post_config(
             rate: config.rate,
             sample: config.sample_rate.unwrap_or_default(),
             rate_ignore_vip: config.rate_ignore_vip.unwrap_or(false),
+            vip_timeout: config.vip.ip_timeout,
             status: config.status.unwrap_or(false),
             threaded: server::mpm(ffi::AP_MPMQ_IS_THREADED) != 0,
             all: region.key(ALL, &[0; 16]),
@@ -240,7 +244,9 @@ const CLIENT_ENTRIES: u32 = 50_000;
 
 /// The client table, where a rule needs one (section 2.1). The outer `None`: there is no memory for it.
 fn client_store(main: *mut ffi::server_rec, region: &Region, config: &ServerConfig, domains: Vec<u64>) -> Option<Option<ClientStore>> {
-    if !config.client.needs_store() {
+    // Who is a VIP is remembered, whichever server says so (W29).
+    let marks_vips = server::all(main).filter_map(|server| ServerRecord::of(server)).any(|record| record.config.vip.marks_addresses());
+    if !config.client.needs_store() && !marks_vips {
         clients::close(main);
         return Some(None);
     }

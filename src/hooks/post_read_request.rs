@@ -2,7 +2,7 @@
 
 use super::deny::note_error;
 use super::request_state::{RequestState, connection_id};
-use super::{connecting, header_parser, identity, limits, parameters, pre_connection, set_variables};
+use super::{connecting, header_parser, identity, limits, parameters, pre_connection, set_variables, tracking};
 use crate::clients;
 use crate::config::ServerRecord;
 use crate::filters;
@@ -47,7 +47,7 @@ pub unsafe extern "C" fn before_setenvif(r: *mut ffi::request_rec) -> c_int {
             }
             request.take_variable(c"QS_ErrorNotes", outer);
             request.take_variable(c"QS_Country", outer);
-            if feature::any(feature::CLIENTS | feature::SERIALIZE | feature::STATUS_EVENTS | feature::RULES | feature::SET_ENV_IF | feature::KEEP_ALIVE) {
+            if feature::any(feature::INHERITED) {
                 inherit(request, outer);
             }
         }
@@ -81,15 +81,14 @@ fn unusable(request: Request<'_>, record: &ConnectionRecord) -> c_int {
 
 /// After mod_setenvif.
 pub unsafe extern "C" fn after_setenvif(r: *mut ffi::request_rec) -> c_int {
-    if !feature::any(feature::LOG_ENV) {
+    if !feature::any(feature::LOG_ENV | feature::TRACKING) {
         return ffi::DECLINED;
     }
     guard("post_read_request", ffi::DECLINED, || {
         // SAFETY: httpd passes the request.
-        if let Some(request) = unsafe { Request::new(r) } {
-            header_parser::log_env(request, ">PR_2");
-        }
-        ffi::DECLINED
+        let Some(request) = (unsafe { Request::new(r) }) else { return ffi::DECLINED };
+        header_parser::log_env(request, ">PR_2");
+        if feature::any(feature::TRACKING) && request.is_initial() { tracking::identify(request) } else { ffi::DECLINED }
     })
 }
 

@@ -1,6 +1,7 @@
 //! What the module keeps with a request.
 
 use super::identity::{self, RequestClient};
+use super::tracking::NewCookie;
 use crate::httpd::request::Request;
 use crate::httpd::{decimal, ffi};
 use crate::runtime::{ConnectionRecord, Runtime, child, process_id};
@@ -39,6 +40,16 @@ pub struct RequestState {
     pub keep_alive_refused: bool,
     /// The error page that it is to get.
     pub page: Option<&'static CStr>,
+    /// It was denied; what it is redirected to shows that.
+    pub denied: bool,
+    /// A VIP's (request-event.md section 13.1).
+    pub vip: bool,
+    /// It came with a session of a VIP, or gets one.
+    pub has_session: bool,
+    /// The milestone that its client has reached with it.
+    pub milestone: Option<u32>,
+    /// The cookie of the user that its response is to carry.
+    pub new_cookie: Option<NewCookie>,
     /// Its counts and places in queues.
     pub slot: Option<RequestId>,
     /// What rules of locations and events know of it; made when they apply, dropped by [`request_ends`] alone.
@@ -191,6 +202,11 @@ impl RequestState {
             keep_alive: KeepAlive::default(),
             keep_alive_refused: false,
             page: None,
+            denied: false,
+            vip: false,
+            has_session: false,
+            milestone: None,
+            new_cookie: None,
             slot: None,
             rules: std::ptr::null_mut(),
             share: std::ptr::null_mut(),

@@ -21,6 +21,7 @@ pub mod response;
 pub mod retained;
 pub mod scoreboard;
 pub mod server;
+pub mod site;
 pub mod socket;
 pub mod spool;
 pub mod variables;

@@ -10,26 +10,31 @@ mod directive;
 mod general;
 mod handlers;
 mod headers;
+mod milestone;
 mod rate;
 mod reference;
 mod request_body;
 mod request_rules;
 mod status_event;
+mod tracking;
 mod types;
 mod value;
 mod variables;
+mod vip;
 
 pub use client_types::{ClientConfig, EventLimit, PerSecond, Serialize, SpecialCodes, StatusEvent, merge_status_events};
 pub use denial::{AUTOMATIC_PAGES, Denials, RESPONSE_CODE, is_url};
 pub use directive::{Argument, Directive, Outcome, Scope, Target, apply, find};
 pub use handlers::{ConsoleMethods, GeoConfig, ReportConfig};
 pub use headers::HeaderRules;
+pub use milestone::MilestoneConfig;
 pub use reference::reference;
 pub use request_body::BodyConfig;
 pub use request_rules::RequestRules;
 pub use types::{CloseLimit, LocationConfig, OffEvent, RateKind, RateRule, SampleRate, ServerConfig};
 pub use value::{Expected, Wrong, printable};
 pub use variables::{LocationVariables, SearchRule, ServerVariables};
+pub use vip::VipConfig;
 
 use directive::Family;
 
@@ -44,6 +49,9 @@ pub const FAMILIES: &[Family] = &[
     variables::DIRECTIVES,
     headers::DIRECTIVES,
     denial::DIRECTIVES,
+    vip::DIRECTIVES,
+    milestone::DIRECTIVES,
+    tracking::DIRECTIVES,
     general::DIRECTIVES,
     handlers::DIRECTIVES,
 ];

@@ -4,10 +4,15 @@ use super::client_types::{ClientConfig, Serialize, StatusEvent, merge_status_eve
 use super::denial::Denials;
 use super::handlers::{GeoConfig, ReportConfig};
 use super::headers::HeaderRules;
+use super::milestone::MilestoneConfig;
 use super::request_body::BodyConfig;
 use super::request_rules::RequestRules;
 use super::variables::{LocationVariables, ServerVariables};
+use super::vip::VipConfig;
+use crate::list::List;
 use crate::network::NetworkSet;
+use crate::redirect::Redirect;
+use crate::tracking::Tracking;
 
 /// Limit of `QS_SrvMaxConnClose`: a number of connections or a share of the capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,6 +160,14 @@ pub struct ServerConfig {
     pub headers: HeaderRules,
     /// How requests are denied.
     pub denials: Denials,
+    /// VIPs and sessions.
+    pub vip: VipConfig,
+    /// Milestones.
+    pub milestones: MilestoneConfig,
+    /// `QS_UserTrackingCookieName`.
+    pub tracking: Option<Tracking>,
+    /// `QS_RedirectIf` in order.
+    pub redirects: List<Redirect>,
     /// Whether this server itself says how many connections it takes (own counters, section 3.1).
     pub owns_connections: bool,
 }
@@ -199,6 +212,10 @@ impl ServerConfig {
             variables: ServerVariables::merge(&base.variables, &own.variables),
             headers: HeaderRules::merge(&base.headers, &own.headers),
             denials: Denials::merge(&base.denials, &own.denials),
+            vip: VipConfig::merge(&base.vip, &own.vip),
+            milestones: MilestoneConfig::merge(&base.milestones, &own.milestones),
+            tracking: own.tracking.clone().or_else(|| base.tracking.clone()),
+            redirects: List::append(&base.redirects, &own.redirects),
             owns_connections: own.owns_connections,
         }
     }
@@ -232,6 +249,8 @@ pub struct LocationConfig {
     pub status_events: Vec<StatusEvent>,
     /// Variables that are set.
     pub variables: LocationVariables,
+    /// `QS_RedirectIf` in order.
+    pub redirects: List<Redirect>,
 }
 
 impl LocationConfig {
@@ -250,6 +269,7 @@ impl LocationConfig {
             body_max_size: own.body_max_size.or(base.body_max_size),
             status_events: merge_status_events(&base.status_events, &own.status_events),
             variables: LocationVariables::merge(&base.variables, &own.variables),
+            redirects: List::append(&base.redirects, &own.redirects),
         }
     }
 }
