@@ -39,7 +39,16 @@ QS_ErrorPage /small.txt
 </VirtualHost>"#;
 
 fn parsing() -> Builder {
-    Server::builder().config(RULES).vhost_ports(3).log_level("info qos:debug").log_env(&["LINE", "WHO", "ALSO", "NEVER", "BODY", "parp", "mod_qos_ev", "QS_ErrorNotes"])
+    Server::builder().config(RULES).vhost_ports(3).log_level("info qos:debug").log_env(&[
+        "LINE",
+        "WHO",
+        "ALSO",
+        "NEVER",
+        "BODY",
+        "parp",
+        "mod_qos_ev",
+        "QS_ErrorNotes",
+    ])
 }
 
 /// What the log says of a request, and its status.
@@ -137,12 +146,20 @@ fn what_is_not_understood_is_denied_and_nothing_of_it_is_logged() {
         ("B22", MULTIPART, format!("<script {SECRET}"), "multipart: no part", "multipart/form-data"),
         ("B24", MULTIPART, unnamed, "multipart: a part without a name", "multipart/form-data"),
         ("B25", "Content-Type: multipart/form-data", SECRET.to_owned(), "multipart: no usable boundary", "multipart/form-data"),
-        ("B36", "Content-Type: application/x-www-form-urlencoded, text/plain", SECRET.to_owned(), "several content types", "application/x-www-form-urlencoded, text/plain"),
+        (
+            "B36",
+            "Content-Type: application/x-www-form-urlencoded, text/plain",
+            SECRET.to_owned(),
+            "several content types",
+            "application/x-www-form-urlencoded, text/plain",
+        ),
         ("no parser", "Content-Type: text/odd", SECRET.to_owned(), "no parser for this content type", "text/odd"),
     ];
     let [one, two, three] = [1, 2, 3].map(|k| SocketAddr::from((Ipv4Addr::LOCALHOST, server.vhost_port(k))));
     for (name, content_type, body, reason, media) in &cases {
-        for (to, status, action, level) in [(server.addr(), 403, "deny", "error"), (one, 400, "deny", "error"), (two, 200, "log only", "warn"), (three, 500, "deny", "error")] {
+        for (to, status, action, level) in
+            [(server.addr(), 403, "deny", "error"), (one, 400, "deny", "error"), (two, 200, "log only", "warn"), (three, 500, "deny", "error")]
+        {
             let before = server.lines("048").len();
             let (seen, said) = ask(&server, to, "POST", "/cgi/upload", &[content_type, PARSE], body.as_bytes());
             let log = server.error_log();

@@ -144,7 +144,8 @@ fn over_http2_limits_hold_as_well() {
         let curl = "curl -q -sS --max-time 20 --http2-prior-knowledge -X POST -T - -H 'Content-Type: application/x-www-form-urlencoded' -w '%{http_code}' -o /dev/null";
         run("sh", &["-c", &format!("head -c {bytes} /dev/zero | {curl} '{}'", server.url(path))]).out
     };
-    for (path, bytes, status) in [("/small/upload", 1000, "200"), ("/small/upload", 1001, "413"), ("/limit/upload", 500, "200"), ("/limit/upload", 501, "413")] {
+    for (path, bytes, status) in [("/small/upload", 1000, "200"), ("/small/upload", 1001, "413"), ("/limit/upload", 500, "200"), ("/limit/upload", 501, "413")]
+    {
         // curl may miss the answer to a request that ends before all of it is sent.
         let said = upload(path, bytes);
         assert!(said == status || (status == "413" && said == "000"), "{path} {bytes}: {said}\n{}", server.error_log());
@@ -176,9 +177,7 @@ fn in_log_only_mode_too_long_bodies_are_served_as_they_came() {
 fn compressed_bodies_are_inflated() {
     let server = reading().start();
     let gzip = |bytes: &[u8]| filter("gzip", &["-c"], bytes);
-    let request = |path: &str, body: &[u8]| {
-        [head(path, &format!("Content-Encoding: gzip\r\nContent-Length: {}\r\n", body.len())).as_bytes(), body].concat()
-    };
+    let request = |path: &str, body: &[u8]| [head(path, &format!("Content-Encoding: gzip\r\nContent-Length: {}\r\n", body.len())).as_bytes(), body].concat();
     for to in [server.addr(), local(server.vhost_port(2))] {
         let (seen, text) = statuses(to, &request("/cgi/hash", &gzip(b"q=ok")));
         assert!(seen[0] == 200 && text.contains(&format!("{} 4 plain", sha256(b"q=ok"))), "{text}\n{}", server.error_log());
@@ -229,7 +228,8 @@ fn spooling(config: &str) -> (Server, std::path::PathBuf) {
 
 /// Files in a folder that processes of the server have open, with or without a name.
 fn open_files(server: &Server, folder: &std::path::Path) -> usize {
-    let links = |pid: &u32| std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    let links =
+        |pid: &u32| std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
     server.children().iter().flat_map(links).filter(|link| link.starts_with(folder)).count()
 }
 
@@ -273,7 +273,8 @@ struct Full(std::path::PathBuf, bool);
 
 impl Full {
     fn make(folder: &std::path::Path) -> Full {
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=300k,mode=777", "tmpfs"]).arg(folder).output().is_ok_and(|out| out.status.success());
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=300k,mode=777", "tmpfs"]).arg(folder).output().is_ok_and(|out| out.status.success());
         if !mounted {
             std::fs::remove_dir(folder).unwrap();
         }

@@ -126,9 +126,8 @@ fn cookies_of_other_responses_and_hostile_lines() {
     }
     let hostile = format!("/{}!", "a".repeat(60));
     assert_eq!(ask(&server, "POST", &hostile, &[]).status, 403);
-    server.expect_line(
-        "mod_qos(047): access denied, reached milestone '1' (^POST /(a+)+\\\\1$), match limit reached, limit=1, action=deny, c=127.0.71.1, id=*",
-    );
+    server
+        .expect_line("mod_qos(047): access denied, reached milestone '1' (^POST /(a+)+\\\\1$), match limit reached, limit=1, action=deny, c=127.0.71.1, id=*");
     server.stop();
 }
 

@@ -55,7 +55,10 @@ fn status_and_url() {
 fn values_of_clients_are_escaped() {
     let server = serving("QS_RedirectIf PATH_END (.*) https://other.example/$1\n").start();
     let response = ask(&server, "/path/a%0d%0aSet-Cookie:%20x=1%22%3c");
-    assert_eq!((response.status, response.header("location"), response.header("set-cookie")), (302, Some("https://other.example/a%0D%0ASet-Cookie:%20x=1%22%3C"), None));
+    assert_eq!(
+        (response.status, response.header("location"), response.header("set-cookie")),
+        (302, Some("https://other.example/a%0D%0ASet-Cookie:%20x=1%22%3C"), None)
+    );
     server.stop();
 }
 

@@ -4,7 +4,9 @@ mod addresses;
 mod bodies;
 mod configuration;
 mod console;
+mod form;
 mod geo;
+mod multipart;
 mod patterns;
 mod text;
 mod variables;
@@ -18,7 +20,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("bodies", bodies::run),
     ("configuration", configuration::run),
     ("console", console::run),
+    ("form", form::run),
     ("geo", geo::run),
+    ("multipart", multipart::run),
     ("patterns", patterns::run),
     ("text", text::run),
     ("variables", variables::run),

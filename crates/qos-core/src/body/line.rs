@@ -56,8 +56,13 @@ mod tests {
 
     #[test]
     fn what_came_in_the_url_stays_as_it_is_and_the_rest_is_escaped_where_it_must() {
-        let verbatim =
-            |name: &'static [u8], value: &'static [u8]| Parameter { name: name.into(), value: value.into(), has_value: true, origin: Origin::Json, url_encoded: false };
+        let verbatim = |name: &'static [u8], value: &'static [u8]| Parameter {
+            name: name.into(),
+            value: value.into(),
+            has_value: true,
+            origin: Origin::Json,
+            url_encoded: false,
+        };
         let query = b"s=12&&flag&a==b".as_slice();
         let parsed = Parsed { query: Some(query), parameters: vec![verbatim(b"J_o_a b_v", b"<\xff&=+%\0~"), verbatim(b"", b"")], ..Parsed::default() };
         assert_eq!(parsed.line(), b"s=12&&flag&a==b&J_o_a%20b_v=%3c%ff%26%3d%2b%25%00~&=");
