@@ -197,7 +197,7 @@ fn compressed_bodies_are_inflated() {
     assert_eq!(server.count_log("mod_qos(044): access denied, QS_DeflateReqBody: the body inflates to more than mod_deflate allows, c=127.0.0.1, id="), 1);
     // Not too much for mod_deflate, but for the limits.
     for (path, numbers) in [("/limit/hash", "QS_LimitRequestBody: max=500 this=#"), ("/small/hash", "QS_BodyMaxSize: max=1000 this=#")] {
-        let (seen, text) = statuses(server.addr(), &request(path, &gzip(noisy[..1200].as_bytes())));
+        let (seen, text) = statuses(server.addr(), &request(path, &gzip(&noisy.as_bytes()[..1200])));
         assert_eq!(seen, [413], "{path} {text}\n{}", server.error_log());
         server.expect_line(&format!("mod_qos(044): access denied, {numbers}, c=127.0.0.1, id=*"));
     }
