@@ -93,6 +93,16 @@ fn parameters_of_the_url_and_of_bodies_are_one_line() {
         ("another type", "POST", "/cgi/upload?q=1", vec!["Content-Type: text/plain"], "a=1", "q=1", "-"),
         ("switched off", "POST", "/cgi/upload?q=1", vec![FORM, "X-Off: 1"], "a=1", "q=1", "-"),
         ("multipart", "POST", "/cgi/upload?q", vec![MULTIPART], &fields, "q&user=a%26b%20100%25&f=l1%0d%0al2", "mod_qos"),
+        (
+            "FD-12",
+            "POST",
+            "/cgi/upload?s=12",
+            vec!["Content-Type: application/json"],
+            r#"{"user":["<x",true]}"#,
+            "s=12&J_o_user_a0_v=%3cx&J_o_user_a1_b=true",
+            "mod_qos",
+        ),
+        ("JSON that is none", "POST", "/cgi/upload?s=12", vec!["Content-Type: application/json"], "{", "s=12", "mod_qos"),
         ("DELETE", "DELETE", "/cgi/upload", vec![FORM], "a=1", "a=1", "mod_qos"),
         ("HEAD", "HEAD", "/small.txt", vec![FORM], "a=1", "a=1", "mod_qos"),
     ] {

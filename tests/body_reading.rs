@@ -217,6 +217,17 @@ fn who_waits_for_100_continue_hears_it_where_the_body_is_read() {
     assert_eq!(client.read_some(12).unwrap(), b"HTTP/1.1 413");
 }
 
+/// FW-20: nothing is read, and nothing asked for, where a rule that does not need the body denies.
+#[test]
+fn a_body_is_read_after_the_rules_that_do_not_need_it() {
+    let server = reading().config("QS_MileStone deny \"^GET /small\"\nQS_MileStone deny \"^POST /cgi\"").start();
+    let mut client = server.client();
+    client.send(head("/cgi/hash", "Content-Length: 3\r\nExpect: 100-continue\r\n")).unwrap();
+    assert_eq!(client.read_some(12).unwrap(), b"HTTP/1.1 403", "{}", server.error_log());
+    assert!(server.wait_for_access("POST /cgi/hash HTTP/1.1\" 403 ", SECONDS(5)));
+    assert!(server.access_log().contains(" PARPContentLength=- mod_qos_ev=D; QS_ErrorNotes=047"), "{}", server.access_log());
+}
+
 /// Bodies in a folder that this test knows.
 fn spooling(config: &str) -> (Server, std::path::PathBuf) {
     use std::os::unix::fs::PermissionsExt;

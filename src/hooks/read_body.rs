@@ -193,12 +193,15 @@ fn judge(asked: &mut Asked<'_>, outcome: Outcome, error: Option<body::Error>, co
 
 /// 048. `code`: the status of the denial; 200: nobody is denied.
 fn not_understood(asked: &mut Asked<'_>, reason: &dyn Display, code: Option<u16>) -> Option<c_int> {
+    static LINES: log::Sparse = log::Sparse::new();
     let (request, denies) = (asked.request, code != Some(200));
     let level = if denies { log::Level::Error } else { log::Level::Warning };
     let (client, id) = (String::from_utf8_lossy(request.client()).into_owned(), unique_id(request));
     let media = ContentType::new(request.header(c"Content-Type")).media();
     let enforced = denies && !asked.runtime.log_only;
-    log::request(request, level, || body::message(reason, media, enforced, &client, &id));
+    if LINES.allows() {
+        log::request(request, level, || body::message(reason, media, enforced, &client, &id));
+    }
     if denies {
         let status = Some(code.map_or(ffi::HTTP_FORBIDDEN as c_int, c_int::from));
         return denied(request, asked.state, asked.runtime, &Denial { status, ..Denial::new(48, c"048") });

@@ -63,19 +63,3 @@ pub const fn is_escaped(byte: u8) -> bool {
 pub fn escaped_length(text: &[u8]) -> usize {
     text.len() + 2 * text.iter().filter(|byte| is_escaped(**byte)).count()
 }
-
-/// Whether a byte of a parameter that is not URL-encoded is escaped (`%3c`) in a line of parameters, so that decoding the line gives it back
-/// (filters.md section 7.3).
-#[must_use]
-pub const fn is_escaped(byte: u8) -> bool {
-    matches!(
-        byte,
-        0..=b' ' | 0x7f..=0xff | b'(' | b')' | b'<' | b'>' | b'@' | b',' | b';' | b':' | b'\\' | b'/' | b'[' | b']' | b'?' | b'=' | b'{' | b'}' | b'"' | b'\'' | b'&' | b'%' | b'+'
-    )
-}
-
-/// The length of a text in a line of parameters.
-#[must_use]
-pub fn escaped_length(text: &[u8]) -> usize {
-    text.len() + 2 * text.iter().filter(|byte| is_escaped(**byte)).count()
-}

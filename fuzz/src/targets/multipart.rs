@@ -13,7 +13,7 @@ pub fn run(data: &[u8]) {
     assert_eq!(found.unparsed, error.is_some());
     if let Some(error) = error {
         assert_line(&message(&error, ContentType::new(Some(content_type)).media(), true, "192.0.2.7", "id"));
-        assert!(found.subjects.last().is_some_and(|subject| subject.as_ref() == body), "what is not understood can be looked at");
+        assert!(body.is_empty() || found.subjects.last().is_some_and(|subject| subject.as_ref() == body), "what is not understood can be looked at");
         return;
     }
     let of_parts = found.parameters.iter().filter(|parameter| parameter.origin == Origin::Multipart);

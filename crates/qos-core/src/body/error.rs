@@ -2,6 +2,7 @@
 
 use super::{MOST_LEVELS, MOST_PARAMETERS, MOST_PART_HEADERS, MOST_PARTS};
 use crate::config::printable;
+use crate::json;
 use std::fmt;
 
 /// What is wrong with a body. Nothing of its content is told: it may hold passwords.
@@ -39,6 +40,8 @@ pub enum Error {
     LongPartHeaders,
     /// More than [`MOST_PARAMETERS`].
     Parameters,
+    /// It is no JSON, or too much.
+    Json(json::Error),
 }
 
 impl fmt::Display for Error {
@@ -59,6 +62,7 @@ impl fmt::Display for Error {
             Error::Levels => write!(f, "multipart: more than {MOST_LEVELS} levels"),
             Error::Parts => write!(f, "multipart: more than {MOST_PARTS} parts"),
             Error::LongPartHeaders => write!(f, "multipart: headers of a part with more than {MOST_PART_HEADERS} bytes"),
+            Error::Json(error) => write!(f, "JSON: {error}"),
             Error::Parameters => write!(f, "more than {MOST_PARAMETERS} parameters"),
         }
     }

@@ -3,8 +3,11 @@
 use super::error::Error;
 use super::media::{ContentType, Media, RawTypes};
 use super::multipart::Reader;
-use super::{field, form};
-use crate::parameters::{Origin, Parsed};
+use super::{MOST_PARAMETERS, field, form};
+use crate::json;
+use crate::parameters::{Origin, Parameter, Parsed};
+use crate::query::decode;
+use std::borrow::Cow;
 
 /// What a request brings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,11 +40,18 @@ pub fn parse<'a>(facts: &Facts<'a>, options: &Options) -> (Parsed<'a>, Option<Er
     let mut found = Parsed { query: facts.query, ..Parsed::default() };
     let of_query = form::parameters(facts.query.unwrap_or_default(), Origin::Query, &mut found.parameters);
     found.of_query = found.parameters.len();
-    let result = of_query.and_then(|()| if facts.body.is_empty() { Ok(()) } else { of_body(&mut found, facts, options) });
+    let is_json = || ContentType::new(facts.content_type).parser() == Media::Json;
+    let result = of_query.and_then(|()| match facts.query {
+        _ if !facts.body.is_empty() => of_body(&mut found, facts, options),
+        Some(query @ [b'[' | b'{', ..]) if options.filter && is_json() => json_query(&mut found, query),
+        _ => Ok(()),
+    });
     let error = result.err();
     if error.is_some() {
         found.unparsed = true;
-        found.subjects.push(facts.body.into());
+        if !facts.body.is_empty() {
+            found.subjects.push(facts.body.into());
+        }
     }
     (found, error)
 }
@@ -60,7 +70,7 @@ fn of_body<'a>(found: &mut Parsed<'a>, facts: &Facts<'a>, options: &Options) -> 
         found.raw = Some(body);
     }
     match content_type.parser() {
-        Media::Json => json(found, body),
+        Media::Json => json(found, body, options)?,
         _ if registered => as_it_is(found, body),
         Media::Form => form::parameters(form::without_line_end(body), Origin::Form, &mut found.parameters)?,
         Media::Multipart => {
@@ -85,9 +95,36 @@ fn as_it_is<'a>(found: &mut Parsed<'a>, body: &'a [u8]) {
     found.subjects.push(body.into());
 }
 
-/// The place where JSON is taken apart (section 7).
-fn json<'a>(found: &mut Parsed<'a>, body: &'a [u8]) {
-    as_it_is(found, body);
+/// JSON becomes parameters (section 7). What is none is refused where rules want to see what is in it.
+fn json<'a>(found: &mut Parsed<'a>, text: &'a [u8], options: &Options) -> Result<(), Error> {
+    match json::parameters(text, &limits(found)) {
+        Ok(json) => {
+            found.parameters.extend(json.parameters);
+            found.subjects.extend(json.subjects);
+            Ok(())
+        }
+        Err(error) if options.filter => Err(Error::Json(error)),
+        Err(_) => {
+            found.unparsed = true;
+            Ok(())
+        }
+    }
+}
+
+/// A query that is JSON: the whole of it, decoded once, stands for its parameters then (section 7.2, FW-14).
+fn json_query(found: &mut Parsed<'_>, query: &[u8]) -> Result<(), Error> {
+    let text = decode(query);
+    found.parameters.clear();
+    (found.query, found.of_query) = (None, 0);
+    let json = json::parameters(&text, &limits(found)).map_err(Error::Json)?;
+    let own = |text: Cow<'_, [u8]>| Cow::Owned(text.into_owned());
+    found.subjects.extend(json.subjects.into_iter().map(own));
+    found.parameters.extend(json.parameters.into_iter().map(|parameter| Parameter { name: own(parameter.name), value: own(parameter.value), ..parameter }));
+    Ok(())
+}
+
+fn limits(found: &Parsed<'_>) -> json::Limits {
+    json::Limits { parameters: MOST_PARAMETERS.saturating_sub(found.parameters.len()), ..json::Limits::DEFAULT }
 }
 
 /// Whether a content coding other than `identity` is named.

@@ -136,6 +136,32 @@ fn multipart_bodies_that_are_refused() {
     assert_eq!(line(None, &content_type, &body).2, Some(Error::Levels), "B26, 5 levels");
 }
 
+/// Section 16.4: what the parser of JSON finds has its place in the line, and what is wrong is told.
+#[test]
+fn json() {
+    const JSON: &str = "application/json; charset=UTF-8";
+    for (name, query, body, expected, wrong) in [
+        ("J2", None, r#"{"q":"<script"}"#, "J_o_q_v=%3cscript", false),
+        ("J26 (FW-12)", Some("s=12"), r#"{"a":1}"#, "s=12&J_o_a_n=1", false),
+        ("J27", Some(r#"{"q":"%3Cscript"}"#), "", "J_o_q_v=%3cscript", false),
+        ("J28 (FW-14)", Some("[1]&q=<script"), "", "", true),
+        ("J9 (FW-07)", None, r#"{"a":1}{"q":"<script"}"#, "", true),
+        ("J23", None, "{\"a\":\"\0\"}", "", true),
+        ("not JSON, no body", Some("a=1"), "", "a=1", false),
+    ] {
+        let (found, subjects, error) = line(query, JSON, body.as_bytes());
+        assert_eq!((found.as_str(), matches!(error, Some(Error::Json(_)))), (expected, wrong), "{name}: {error:?} {subjects:?}");
+    }
+    let escaped = line(None, JSON, br#"{"q":"\u003cscript"}"#);
+    assert!(escaped.1.iter().any(|subject| subject.contains("<script")), "J6 (FW-09): {escaped:?}");
+    // Where no rule looks into bodies nobody is denied for them.
+    let (found, error) = read(Some("a=1"), JSON, b"{", &Options::default());
+    assert_eq!((text(&found.line()), error, found.unparsed), ("a=1".to_owned(), None, true));
+    let registered = Options { raw_types: RawTypes::new(&[b"application/json"]), ..Options::default() };
+    let (found, _) = read(None, JSON, br#"{"a":1}"#, &registered);
+    assert_eq!((text(&found.line()), found.raw), ("J_o_a_n=1".to_owned(), Some(br#"{"a":1}"#.as_slice())));
+}
+
 #[test]
 fn limits() {
     let count = |n: usize| read(None, FORM, "a&".repeat(n).as_bytes(), &filter()).1;
