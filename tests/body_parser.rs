@@ -166,9 +166,13 @@ fn what_is_not_understood_is_denied_and_nothing_of_it_is_logged() {
         ("no parser", "Content-Type: text/odd", SECRET.to_owned(), "no parser for this content type", "text/odd"),
     ];
     let [one, two, three] = [1, 2, 3].map(|k| SocketAddr::from((Ipv4Addr::LOCALHOST, server.vhost_port(k))));
-    for (name, content_type, body, reason, media) in &cases {
+    for (n, (name, content_type, body, reason, media)) in cases.iter().enumerate() {
+        // All of them at one server; lines of a kind are limited to 20 in a second.
+        let hosts = if n < 3 { 4 } else { 1 };
         for (to, status, action, level) in
             [(server.addr(), 403, "deny", "error"), (one, 400, "deny", "error"), (two, 200, "log only", "warn"), (three, 500, "deny", "error")]
+                .into_iter()
+                .take(hosts)
         {
             let before = server.lines("048").len();
             let (seen, said) = ask(&server, to, "POST", "/cgi/upload", &[content_type, PARSE], body.as_bytes());

@@ -50,11 +50,20 @@ enum Kind {
     Page,
     /// The status of a denial.
     Denied,
+    /// The name of a cookie.
+    CookieName,
+    CookiePath,
+    /// What a milestone does.
+    Milestone,
+    /// Where a client is sent.
+    Redirect,
+    /// A text that nothing is wrong with.
+    Text,
 }
 
 use Kind::{
-    Address, Assignment, ClientHeader, Countries, Denied, Event, File, Flag, Header, Method, Name, Number, Only, Operator, Page, Path, Pattern, Percent,
-    Program, RuleDirective, Set, Share, Status, Together, Variable, Word,
+    Address, Assignment, ClientHeader, CookieName, CookiePath, Countries, Denied, Event, File, Flag, Header, Method, Milestone, Name, Number, Only, Operator,
+    Page, Path, Pattern, Percent, Program, Redirect, RuleDirective, Set, Share, Status, Text, Together, Variable, Word,
 };
 
 const INT_MAX: u64 = i32::MAX as u64;
@@ -170,6 +179,19 @@ const TABLE: &[Row] = &[
     Row { name: "QS_ErrorPage", good: &["/a", "http://a", "https://a"], kinds: &[Page] },
     Row { name: "QS_ErrorResponseCode", good: &["400", "429", "503"], kinds: &[Denied] },
     Row { name: "QS_ConsoleMethods", good: &["GET", "post", "GET POST"], kinds: &[Method, Method] },
+    Row { name: "QS_VipHeaderName", good: &["X-Priv", "X-Priv=^gold$", "X-Priv=a=b drop"], kinds: &[Together, Only("drop")] },
+    Row { name: "QS_VipIPHeaderName", good: &["X-Priv", "X-Priv=^gold$ DROP"], kinds: &[Together, Only("drop")] },
+    Row { name: "QS_VipUser", good: &[""], kinds: &[] },
+    Row { name: "QS_VipIPUser", good: &[""], kinds: &[] },
+    Row { name: "QS_VipIPTimeout", good: &["1", "100000000"], kinds: &[SECONDS] },
+    Row { name: "QS_SessionTimeout", good: &["1", "3600", "100000000"], kinds: &[SECONDS] },
+    Row { name: "QS_SessionCookieName", good: &["MODQOS", "__Host-q.1"], kinds: &[CookieName] },
+    Row { name: "QS_SessionCookiePath", good: &["/", "/app"], kinds: &[CookiePath] },
+    Row { name: "QS_SessionKey", good: &["0123456789abcdef"], kinds: &[Text] },
+    Row { name: "QS_MileStone", good: &["deny ^GET./a", "log ^GET./b 5", "LOG x 100000000"], kinds: &[Milestone, Pattern, SECONDS] },
+    Row { name: "QS_MileStoneTimeout", good: &["1", "3600"], kinds: &[SECONDS] },
+    Row { name: "QS_UserTrackingCookieName", good: &["uid", "uid /check.html", "uid session", "uid example.org"], kinds: &[CookieName, Together] },
+    Row { name: "QS_RedirectIf", good: &["VAR x /to", "VAR (a)(b) 308:https://h/$2$1"], kinds: &[Name("variable"), Pattern, Redirect] },
 ];
 
 /// Wrong values of a kind, each with words that the error must have besides the directive and the value.
@@ -222,7 +244,11 @@ fn bad_values(kind: Kind) -> Vec<(String, String)> {
             "expected a status from 100 to 999, QS_SrvMinDataRate, QS_SrvMaxConnPerIP, NullConnection or BrokenConnection",
         ),
         Assignment => same(&["=", "=x"], "is not a variable; expected variable or variable=value"),
-        Together => Vec::new(),
+        Together | Text => Vec::new(),
+        CookieName => same(&["a=b", "a;b", "a b"], "cannot be the name of a cookie; expected letters, digits and"),
+        CookiePath => same(&["app", "/a;b", "/a,b"], "cannot be the path of a cookie; expected a path that begins with '/'"),
+        Milestone => same(&["block", "denied"], "is no action; expected log or deny"),
+        Redirect => same(&["301:", "/a b"], "is no URL; expected [301:|302:|307:|308:]url"),
         Name(what) => same(&["a=b"], &format!("is not the name of a {what}; expected a name without '='")),
         Set => same(&["=x", "!="], "is not the name of a variable; expected a name without '='"),
         Operator => same(&["==", "ge", "e"], "is no operator; expected eq, ne, gt or lt"),
@@ -359,6 +385,10 @@ fn special_cases() -> Vec<Case> {
         case("PARP_ExitOnError 499", &["PARP_ExitOnError: '499' is not a status that httpd knows"]),
         case("PARP_BodyData text/xml json", &["PARP_BodyData: 'json' is not a content type; expected types such as application/json or */*"]),
         case("QS_BodyTempDir /nowhere", &["QS_BodyTempDir: '/nowhere' is not a directory"]),
+        case("QS_VipHeaderName X=(", &["QS_VipHeaderName: '(' is not a regular expression (at character 1: missing closing parenthesis)"]),
+        case("QS_VipIPHeaderName =x", &["QS_VipIPHeaderName: '=x' is not the name of a header"]),
+        case("QS_UserTrackingCookieName uid /a /b", &["QS_UserTrackingCookieName: '/b' is not the only one of its kind"]),
+        case("QS_UserTrackingCookieName uid /a;b", &["QS_UserTrackingCookieName: '/a;b' is neither a path nor a domain"]),
         case("QS_SrvSampleRate 5 6", &["QS_SrvSampleRate: '6' is too large; expected a number of seconds from 0 to 5"]),
         case("<VirtualHost *:1>\nQS_SrvMaxConn 5x\n</VirtualHost>", &["QS_SrvMaxConn: '5x' is not a number"]),
         case("<Location />\nQS_LimitRequestBody 5x\n</Location>", &["QS_LimitRequestBody: '5x' is not a number"]),

@@ -52,7 +52,8 @@ fn e12_step_by_step() {
 
 fn rows(mpm: Mpm) {
     let server = serving(E12).mpm(mpm).start();
-    let rows: [(&str, &str, Option<String>, u16, bool, &str); 11] = [
+    type Row<'a> = (&'a str, &'a str, Option<String>, u16, bool, &'a str);
+    let rows: [Row<'_>; 11] = [
         ("GET", "/form?1", None, 200, false, "-"),
         ("POST", "/form?2", None, 403, false, "047"),
         ("GET", "/start?3", None, 200, true, "-"),

@@ -126,7 +126,8 @@ pub unsafe extern "C" fn check_config(
             super::parameters::offer();
         }
         for server in server::all(main) {
-            if let Some(Err(wrong)) = ServerRecord::of(server).map(|record| record.config.rules.marked()) {
+            let checked = |record: &ServerRecord| record.config.rules.marked().map(|_| ()).and_then(|()| record.config.cookies_differ());
+            if let Some(Err(wrong)) = ServerRecord::of(server).map(checked) {
                 let (host, port) = server::host_and_port(server);
                 let host = String::from_utf8_lossy(host.unwrap_or(b"-"));
                 log::server(main, log::Level::Emerg, || format!("mod_qos(009): {wrong} (server {host}:{port})"));

@@ -49,7 +49,7 @@ fn user_tracking_cookie_name(name: &'static str, target: &mut Target<'_>, argume
             return Err(wrong(name, option, "is neither a path nor a domain", "the path of a page, a domain, session or jsredirect"));
         }
         if place.replace(option.to_vec()).is_some() {
-            return Err(wrong(name, option, "is the second of its kind", "one path and one domain at most, session and jsredirect"));
+            return Err(wrong(name, option, "is not the only one of its kind", "one path and one domain at most, session and jsredirect"));
         }
     }
     let alone = tracking.js_redirect && tracking.page.is_none();
@@ -112,8 +112,8 @@ mod tests {
     fn bad_values_say_what_would_be_right() {
         for (line, expected) in [
             ("QS_UserTrackingCookieName a;b", "'a;b' cannot be the name of a cookie"),
-            ("QS_UserTrackingCookieName uid a b", "'b' is the second of its kind"),
-            ("QS_UserTrackingCookieName uid /a /b", "'/b' is the second of its kind"),
+            ("QS_UserTrackingCookieName uid a b", "'b' is not the only one of its kind"),
+            ("QS_UserTrackingCookieName uid /a /b", "'/b' is not the only one of its kind"),
             ("QS_UserTrackingCookieName uid /a;b", "is neither a path nor a domain"),
             ("QS_UserTrackingCookieName uid /a?b", "is neither a path nor a domain"),
             ("QS_UserTrackingCookieName", "an argument is missing"),

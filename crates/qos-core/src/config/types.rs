@@ -7,9 +7,11 @@ use super::headers::HeaderRules;
 use super::milestone::MilestoneConfig;
 use super::request_body::BodyConfig;
 use super::request_rules::RequestRules;
+use super::value::{Wrong, wrong};
 use super::variables::{LocationVariables, ServerVariables};
 use super::vip::VipConfig;
 use crate::list::List;
+use crate::milestone;
 use crate::network::NetworkSet;
 use crate::redirect::Redirect;
 use crate::tracking::Tracking;
@@ -220,6 +222,26 @@ impl ServerConfig {
         }
     }
 
+    /// The cookies of a server must have different names.
+    ///
+    /// # Errors
+    /// [`Wrong`]
+    pub fn cookies_differ(&self) -> Result<(), Wrong> {
+        let session = self.vip.has_sessions().then(|| self.vip.cookie());
+        let milestone = (!self.milestones.list.is_empty()).then_some(milestone::COOKIE.as_bytes());
+        let user = self.tracking.as_ref().map(|tracking| tracking.name.as_slice());
+        let same = |a: Option<&[u8]>, b: Option<&[u8]>| a.zip(b).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b));
+        let directive = if same(user, session) || same(user, milestone) {
+            "QS_UserTrackingCookieName"
+        } else if same(session, milestone) {
+            "QS_SessionCookieName"
+        } else {
+            return Ok(());
+        };
+        let name = if directive == "QS_SessionCookieName" { session } else { user };
+        Err(wrong(directive, name.unwrap_or_default(), "is the name of another cookie of this server", "a name of its own"))
+    }
+
     /// Whether nothing is enforced.
     #[must_use]
     pub fn log_only(&self) -> bool {
@@ -288,6 +310,21 @@ mod tests {
         let own = ServerConfig { per_ip: Some(10), ..ServerConfig::default() };
         let merged = ServerConfig::merge(&base, &own);
         assert_eq!((merged.per_ip, merged.per_ip_from), (Some(10), Some(700)));
+    }
+
+    #[test]
+    fn cookies_have_different_names() {
+        let mut server = ServerConfig { tracking: Some(Tracking { name: b"modqos".to_vec(), ..Tracking::default() }), ..ServerConfig::default() };
+        assert_eq!(server.cookies_differ(), Ok(()), "no session, no cookie");
+        server.vip.user = true;
+        let error = server.cookies_differ().unwrap_err().to_string();
+        assert_eq!(error, "QS_UserTrackingCookieName: 'modqos' is the name of another cookie of this server; expected a name of its own");
+        server.tracking = None;
+        server.vip.cookie = Some(b"qsscd".to_vec());
+        assert_eq!(server.cookies_differ(), Ok(()));
+        let pattern = crate::pattern::Pattern::new(b"x").unwrap();
+        server.milestones.list.push(milestone::Milestone { pattern, deny: true, think_time: None });
+        assert!(server.cookies_differ().unwrap_err().to_string().starts_with("QS_SessionCookieName: 'qsscd' is"));
     }
 
     #[test]

@@ -163,7 +163,7 @@ fn vip_header(name: &'static str, arguments: &[&[u8]]) -> Result<VipHeader, Wron
     let drop = match arguments.get(1) {
         None => false,
         Some(word) if word.eq_ignore_ascii_case(b"drop") => true,
-        Some(word) => return Err(wrong(name, word, "is no option", "drop")),
+        Some(word) => return Err(wrong(name, word, "is not known here", "drop")),
     };
     Ok(VipHeader { name: header, pattern: value.map(|text| pattern(name, text)).transpose()?, drop })
 }
@@ -274,7 +274,7 @@ mod tests {
         for (line, expected) in [
             ("QS_VipHeaderName X=( drop", "'(' is not a regular expression"),
             ("QS_VipHeaderName =x", "'=x' is not the name of a header"),
-            ("QS_VipIPHeaderName X keep", "'keep' is no option; expected drop"),
+            ("QS_VipIPHeaderName X keep", "'keep' is not known here; expected drop"),
             ("QS_VipUser on", "'on' is one argument too many"),
             ("QS_VipIPUser on", "one argument too many"),
             ("QS_SessionTimeout 0", "'0' is too small"),
