@@ -161,6 +161,8 @@ pub mod feature {
 
     /// `QS_LimitRequestBody`, the directive or the variable.
     pub const BODY_LIMIT: u32 = 1 << 20;
+    /// `QS_DenyQueryBody`, `QS_PermitUriBody`.
+    pub const BODY_RULES: u32 = 1 << 22;
     /// `QS_SetEnvIf`.
     pub const SET_ENV_IF: u32 = 1 << 19;
     /// Rules about the headers and variables of responses.
@@ -175,8 +177,6 @@ pub mod feature {
     pub const SERVICE: u32 = 1 << 18;
     /// `QS_SetEnvIfParp`.
     pub const PARAMETERS: u32 = 1 << 24;
-    /// Rules of locations about the content of bodies.
-    pub const BODY_RULES: u32 = 1 << 25;
     /// `QS_DeflateReqBody` may be set, and mod_deflate is there.
     pub const INFLATE: u32 = 1 << 26;
     /// VIPs: sessions and marks of addresses.

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use httpd_lab::http2::curl;
-use httpd_lab::{Builder, Mpm, RawClient, Server, wait_until};
+use httpd_lab::{Builder, Mpm, Server, wait_until};
 
 const SECONDS: fn(u64) -> Duration = Duration::from_secs;
 
@@ -27,6 +27,10 @@ RewriteRule ^(.*)$ /cgi/$1
 RewriteEngine On
 RewriteRule ^(.*)$ http://127.0.0.1:@PORT1@/cgi/$1 [P]
 </Directory>
+ScriptAlias /later/ @ROOT@/cgi/
+<Location /later/>
+SetInputFilter DEFLATE
+</Location>
 <VirtualHost *:@PORT1@>
 ScriptAlias /cgi/ @ROOT@/cgi/
 SetEnvIf Request_URI . !parp
@@ -149,4 +153,25 @@ fn over_http2_with_and_without_a_length_and_as_an_upload() {
     }
     assert_eq!(server.count_log("mod_qos(0"), server.count_log("mod_qos(009)"), "{}", server.error_log());
     assert!(!server.error_log().contains("exit signal"), "{}", server.error_log());
+}
+
+/// What an administrator has inflated for the application is inflated for it, also where the body was looked at before as it came.
+#[test]
+fn filters_of_the_application_see_the_body_as_it_came() {
+    let server = start(inspecting());
+    let body = noise(200_000);
+    let mut gzip = Command::new("gzip").arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut stdin, bytes) = (gzip.stdin.take().unwrap(), body.clone());
+    let writer = std::thread::spawn(move || stdin.write_all(&bytes).unwrap());
+    let packed = gzip.wait_with_output().unwrap().stdout;
+    writer.join().unwrap();
+    let lines = format!("Content-Encoding: gzip\r\nContent-Length: {}\r\n", packed.len());
+    let mut client = server.client();
+    for (path, expected) in [("/later/hash", &body), ("/cgi/hash", &packed)] {
+        client.send([head(path, &lines).as_bytes(), &packed].concat()).unwrap();
+        let text = client.read_response().unwrap().text();
+        assert_eq!(text.get(..64), Some(sha256(expected).as_str()), "{path}: {text}\n{}", server.error_log());
+    }
+    let read = || server.access_log().matches(&format!(" PARPContentLength={} ", packed.len())).count() == 2;
+    assert!(wait_until(SECONDS(5), read), "{}", server.access_log());
 }

@@ -102,7 +102,7 @@ pub fn parameters<'a>(asked: &mut Asked<'a>) -> Result<Option<&'a ReadBody>, c_i
         return Ok(known(request));
     }
     let mut bytes = Spool::default();
-    let mut outcome = if request.has_body() { read(request, asked.state, asked.runtime, &mut bytes) } else { Outcome::Read };
+    let mut outcome = if request.has_body() { read(request, asked.runtime, &mut bytes) } else { Outcome::Read };
     if let Err(error) = bytes.seal() {
         outcome = Outcome::NotKept(error);
     }
@@ -135,8 +135,8 @@ pub fn parameters<'a>(asked: &mut Asked<'a>) -> Result<Option<&'a ReadBody>, c_i
     Ok(known(request))
 }
 
-/// Reads the whole body.
-fn read(request: Request<'_>, state: &mut RequestState, runtime: &Runtime, bytes: &mut Spool) -> Outcome {
+/// Reads the whole body. The filter that counts what is received works with the request's state meanwhile, which nobody else holds then.
+fn read(request: Request<'_>, runtime: &Runtime, bytes: &mut Spool) -> Outcome {
     let most = location(request).and_then(|location| location.body_max_size);
     let most = most.or_else(|| server_record(request).and_then(|server| server.config.body.max_size)).unwrap_or(MOST_BYTES);
     let (directive, limit) = match body_limit::limit(request, false) {
@@ -148,13 +148,14 @@ fn read(request: Request<'_>, state: &mut RequestState, runtime: &Runtime, bytes
         return Outcome::TooLarge("QS_BodyMaxSize", (most, length));
     }
     let (mut reader, mut not_kept) = (BodyReader::new(request), None);
-    state.reading = true;
+    set_reading(request, true);
     let outcome = loop {
         let piece = reader.next(|piece| {
             if let Err(error) = bytes.push(piece, &runtime.body_dir) {
                 not_kept.get_or_insert(error);
             }
         });
+        let Some(state) = RequestState::of(request) else { break Outcome::Failed(ffi::HTTP_INTERNAL_SERVER_ERROR as c_int) };
         // What was received of a body whose length is not announced, and what it is inflated.
         let (received, length) = (state.body_bytes, bytes.len() as u64);
         if std::mem::take(&mut state.body_too_large) {
@@ -176,8 +177,14 @@ fn read(request: Request<'_>, state: &mut RequestState, runtime: &Runtime, bytes
             break Outcome::Read;
         }
     };
-    state.reading = false;
+    set_reading(request, false);
     outcome
+}
+
+fn set_reading(request: Request<'_>, reading: bool) {
+    if let Some(state) = RequestState::of(request) {
+        state.reading = reading;
+    }
 }
 
 /// Says what is wrong with a body. `Some`: the request ends with this status.
