@@ -15,7 +15,8 @@ use qos_core::cookie::Cookie;
 use qos_core::vip::{self, VipHeader};
 use std::sync::atomic::Ordering;
 
-static REFUSED: log::Sparse = log::Sparse::new();
+static UNUSABLE: log::Sparse = log::Sparse::new();
+static EXPIRED: log::Sparse = log::Sparse::new();
 static NOT_CREATED: log::Sparse = log::Sparse::new();
 
 /// Step 9: the session cookie, which nobody behind sees, or the variable `QS_VipRequest` as other modules have set it.
@@ -30,8 +31,8 @@ pub fn check(asked: &mut Asked<'_>) {
                 become_vip(asked);
             }
             Err(refused) => {
-                let id = if vip::refused_id(refused) == 21 { c"021" } else { c"023" };
-                report(asked.request, asked.runtime, vip::refused_id(refused), id, &REFUSED, |client, id| vip::refused(refused, client, id));
+                let (id, sparse) = if vip::refused_id(refused) == 21 { (c"021", &UNUSABLE) } else { (c"023", &EXPIRED) };
+                report(asked.request, asked.runtime, vip::refused_id(refused), id, sparse, |client, id| vip::refused(refused, client, id));
             }
         }
     }
