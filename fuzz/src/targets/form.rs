@@ -15,7 +15,8 @@ pub fn run(data: &[u8]) {
     let rest = line.strip_prefix(query).expect("the query comes first, as it is");
     let body = body.strip_suffix(b"\n").map_or(body, |body| body.strip_suffix(b"\r").unwrap_or(body));
     let pieces = |text: &[u8]| text.split(|byte| *byte == b'&').filter(|piece| !piece.is_empty()).map(<[u8]>::to_vec).collect::<Vec<_>>();
-    assert_eq!(pieces(rest), pieces(body));
+    let with_equals = |piece: &Vec<u8>| if piece.contains(&b'=') { piece.clone() } else { [piece.as_slice(), b"="].concat() };
+    assert_eq!(pieces(rest), pieces(body).iter().map(with_equals).collect::<Vec<_>>());
     for (parameter, piece) in found.parameters.iter().zip(pieces(query).into_iter().chain(pieces(body))) {
         let equals: &[u8] = if parameter.has_value { b"=" } else { b"" };
         assert_eq!([&parameter.name, equals, &parameter.value].concat(), piece);

@@ -3,7 +3,7 @@
 use crate::parameters::{Parameter, Parsed, escaped_length, is_escaped};
 
 impl Parsed<'_> {
-    /// The parameters as `name=value&name=value`: those of the URL byte for byte as they came, those of the body as they stand in it. What is not
+    /// The parameters as `name=value&name=value`: those of the URL byte for byte as they came, those of the body as they stand in it, with a `=` behind each name. What is not
     /// URL-encoded is escaped, so that decoding the line once gives everything as it is meant.
     ///
     /// A line is at most three times as long as query and body together; that of JSON, whose names repeat, is limited when it is parsed.
@@ -18,10 +18,8 @@ impl Parsed<'_> {
                 line.push(b'&');
             }
             add(&mut line, &parameter.name, parameter.url_encoded);
-            if parameter.has_value {
-                line.push(b'=');
-                add(&mut line, &parameter.value, parameter.url_encoded);
-            }
+            line.push(b'=');
+            add(&mut line, &parameter.value, parameter.url_encoded);
         }
         line
     }
