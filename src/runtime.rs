@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use qos_core::address::Address;
 use qos_core::config::{ClientConfig, GeoConfig, RateRule, SampleRate};
 use qos_core::geo::{Country, Database};
+use qos_core::header_filter::HeaderFilter;
 use qos_core::letters::Letters;
 use qos_core::phase::State;
 use qos_shm::{Child, ClientId, ConnectionId, CountKey, Region, Slot};
@@ -64,6 +65,8 @@ pub struct Runtime {
     pub body_dir: PathBuf,
     /// The program that `QSLog` names.
     pub log_pipe: Option<LogPipe>,
+    /// What request and response headers may be called and hold, where that is asked for.
+    pub header_filters: [Option<HeaderFilter>; 2],
     /// The process that made it.
     pub parent: u32,
 }
@@ -179,6 +182,8 @@ pub mod feature {
     pub const PARAMETERS: u32 = 1 << 24;
     /// `QS_DeflateReqBody` may be set, and mod_deflate is there.
     pub const INFLATE: u32 = 1 << 26;
+    /// `QS_RequestHeaderFilter`, `QS_ResponseHeaderFilter`.
+    pub const HEADER_FILTERS: u32 = 1 << 27;
     /// VIPs: sessions and marks of addresses.
     pub const VIP: u32 = 1 << 28;
     /// `QS_MileStone`.
@@ -188,7 +193,8 @@ pub mod feature {
     /// `QS_RedirectIf`.
     pub const REDIRECTS: u32 = 1 << 31;
     /// All that have something to do when a response begins.
-    pub const RESPONSES: u32 = CLOSE_LIMIT | RATE_OFF_EVENTS | STATUS_EVENTS | RESPONSE_RULES | KEEP_ALIVE | SERVICE | VIP | MILESTONES | TRACKING;
+    pub const RESPONSES: u32 =
+        CLOSE_LIMIT | RATE_OFF_EVENTS | STATUS_EVENTS | RESPONSE_RULES | KEEP_ALIVE | SERVICE | VIP | MILESTONES | TRACKING | HEADER_FILTERS;
     /// All whose variables a redirected request takes over.
     pub const INHERITED: u32 = CLIENTS | SERIALIZE | STATUS_EVENTS | RULES | SET_ENV_IF | KEEP_ALIVE | VIP;
 

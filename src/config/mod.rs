@@ -7,7 +7,7 @@ use crate::httpd::{bytes, ffi, log};
 use crate::rules::ServerRules;
 use crate::runtime::{feature, steps};
 use crate::tokens::Tokens;
-use qos_core::config::{Directive, FAMILIES, LocationConfig, Outcome, Scope, ServerConfig, Target, apply, printable};
+use qos_core::config::{Directive, FAMILIES, LocationConfig, LocationHeaderFilters, Outcome, Scope, ServerConfig, Target, apply, printable};
 use qos_core::geo::Database;
 use qos_core::order::Step;
 use qos_core::rules::Kind;
@@ -280,6 +280,7 @@ fn note_features(target: &Target<'_>) {
                 (!server.headers.unset_request.is_empty(), feature::UNSET_HEADERS),
                 (!server.headers.late.is_empty(), feature::LATE_HEADERS),
                 (!server.variables.parp.is_empty(), feature::PARAMETERS),
+                (server.header_filters.request.is_some(), feature::HEADER_FILTERS),
             ] {
                 if used {
                     feature::add(feature);
@@ -332,6 +333,9 @@ fn note_features(target: &Target<'_>) {
             }
             if location.body_limit.is_some() {
                 feature::add(feature::BODY_LIMIT);
+            }
+            if location.header_filters != LocationHeaderFilters::default() {
+                feature::add(feature::HEADER_FILTERS);
             }
             for (used, step) in [
                 (location.variables.search.is_some(), Step::SearchBody),

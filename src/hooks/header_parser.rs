@@ -1,6 +1,7 @@
 //! The location of a request is known (request-event.md sections 2.4 and 2.5).
 
 use super::deny::finish;
+use super::header_filter;
 use super::post_read_request::server_record;
 use super::{judging, parameters};
 use crate::httpd::guard::guard;
@@ -12,20 +13,17 @@ use std::ffi::c_int;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// HP-1, before mod_setenvif.
+/// HP-1, before mod_setenvif: request headers are filtered (filters.md section 8.1).
 pub unsafe extern "C" fn first(r: *mut ffi::request_rec) -> c_int {
-    if !feature::any(feature::LOG_ENV | feature::BODY_RULES) {
+    if !feature::any(feature::LOG_ENV | feature::BODY_RULES | feature::HEADER_FILTERS) {
         return ffi::DECLINED;
     }
     guard("header_parser", ffi::DECLINED, || {
         // SAFETY: httpd passes the request.
-        if let Some(request) = unsafe { Request::new(r) } {
-            if request.is_initial() {
-                parameters::activate_in_location(request);
-                log_env(request, ">HP_1");
-            }
-        }
-        ffi::DECLINED
+        let Some(request) = (unsafe { Request::new(r) }).filter(|request| request.is_initial()) else { return ffi::DECLINED };
+        parameters::activate_in_location(request);
+        log_env(request, ">HP_1");
+        header_filter::of_request(request).map_or(ffi::DECLINED, |status| finish(request, status))
     })
 }
 

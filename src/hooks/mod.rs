@@ -8,6 +8,7 @@ pub mod connecting;
 mod cookies;
 pub mod deny;
 pub mod fixups;
+pub mod header_filter;
 pub mod header_parser;
 mod identity;
 pub mod insert_filter;

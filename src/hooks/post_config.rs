@@ -79,6 +79,7 @@ pub unsafe extern "C" fn post_config(
         if steps::active().has(Step::Bandwidth) && unsafe { ffi::qos_shim_mpm_can_wait() } != 0 {
             feature::add(feature::WAITING);
         }
+        let Some(header_filters) = super::header_filter::load(main, config) else { return START_FAILED };
         automatic_pages(main, pool);
         super::tuning::look_for_variables();
         let runtime = Box::into_raw(Box::new(Runtime {
@@ -105,6 +106,7 @@ pub unsafe extern "C" fn post_config(
             countries,
             body_dir: config.body.temp_dir.as_deref().and_then(|path| pool.relative_to_root(path)).unwrap_or_else(std::env::temp_dir),
             log_pipe,
+            header_filters,
         }));
         publish(runtime);
         pool.on_clear(runtime.cast(), retract_runtime);

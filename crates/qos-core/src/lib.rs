@@ -14,6 +14,7 @@ pub mod config;
 pub mod console;
 pub mod cookie;
 pub mod geo;
+pub mod header_filter;
 pub mod json;
 pub mod letters;
 pub mod list;

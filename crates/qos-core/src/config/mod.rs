@@ -9,6 +9,7 @@ mod denial;
 mod directive;
 mod general;
 mod handlers;
+mod header_filter;
 mod headers;
 mod milestone;
 mod rate;
@@ -26,6 +27,7 @@ pub use client_types::{ClientConfig, EventLimit, PerSecond, Serialize, SpecialCo
 pub use denial::{AUTOMATIC_PAGES, Denials, RESPONSE_CODE, is_url};
 pub use directive::{Argument, Directive, Outcome, Scope, Target, apply, find};
 pub use handlers::{ConsoleMethods, GeoConfig, ReportConfig};
+pub use header_filter::{HeaderFilters, LocationHeaderFilters};
 pub use headers::HeaderRules;
 pub use milestone::MilestoneConfig;
 pub use reference::reference;
@@ -48,6 +50,7 @@ pub const FAMILIES: &[Family] = &[
     request_rules::DIRECTIVES,
     variables::DIRECTIVES,
     headers::DIRECTIVES,
+    header_filter::DIRECTIVES,
     denial::DIRECTIVES,
     vip::DIRECTIVES,
     milestone::DIRECTIVES,

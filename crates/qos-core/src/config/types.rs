@@ -3,6 +3,7 @@
 use super::client_types::{ClientConfig, Serialize, StatusEvent, merge_status_events};
 use super::denial::Denials;
 use super::handlers::{GeoConfig, ReportConfig};
+use super::header_filter::{HeaderFilters, LocationHeaderFilters};
 use super::headers::HeaderRules;
 use super::milestone::MilestoneConfig;
 use super::request_body::BodyConfig;
@@ -160,6 +161,8 @@ pub struct ServerConfig {
     pub variables: ServerVariables,
     /// Headers that are set or removed.
     pub headers: HeaderRules,
+    /// Headers that may pass.
+    pub header_filters: HeaderFilters,
     /// How requests are denied.
     pub denials: Denials,
     /// VIPs and sessions.
@@ -213,6 +216,7 @@ impl ServerConfig {
             rules: RequestRules::merge(&base.rules, &own.rules),
             variables: ServerVariables::merge(&base.variables, &own.variables),
             headers: HeaderRules::merge(&base.headers, &own.headers),
+            header_filters: HeaderFilters::merge(&base.header_filters, &own.header_filters),
             denials: Denials::merge(&base.denials, &own.denials),
             vip: VipConfig::merge(&base.vip, &own.vip),
             milestones: MilestoneConfig::merge(&base.milestones, &own.milestones),
@@ -271,6 +275,8 @@ pub struct LocationConfig {
     pub status_events: Vec<StatusEvent>,
     /// Variables that are set.
     pub variables: LocationVariables,
+    /// Headers that may pass.
+    pub header_filters: LocationHeaderFilters,
     /// `QS_RedirectIf` in order.
     pub redirects: List<Redirect>,
 }
@@ -291,6 +297,7 @@ impl LocationConfig {
             body_max_size: own.body_max_size.or(base.body_max_size),
             status_events: merge_status_events(&base.status_events, &own.status_events),
             variables: LocationVariables::merge(&base.variables, &own.variables),
+            header_filters: LocationHeaderFilters::merge(base.header_filters, own.header_filters),
             redirects: List::append(&base.redirects, &own.redirects),
         }
     }

@@ -7,8 +7,10 @@
 mod automaton;
 mod compile;
 mod literals;
+mod run;
 mod syntax;
 mod translate;
+mod whole;
 
 #[cfg(test)]
 mod property_tests;
@@ -16,6 +18,9 @@ mod property_tests;
 mod tests;
 
 use crate::pattern::{Match, Pattern};
+pub use run::Run;
+pub use whole::Whole;
+
 use automaton::Automaton;
 use compile::Limits;
 use literals::Literals;

@@ -8,6 +8,7 @@ mod attacks;
 mod callgrind;
 mod clients;
 mod connections;
+mod headers;
 mod innocents;
 mod instructions;
 mod link;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         match section {
             Section::Instructions => instructions::measure(&options),
             Section::Patterns => patterns::measure(&options),
+            Section::Headers => headers::measure(&options),
             Section::Connections => connections::measure(&options),
             Section::Clients => clients::measure(&options),
             Section::Attacks => attacks::measure(&options),
