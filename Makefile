@@ -47,7 +47,7 @@ bench: build ## measure no module, the packaged original and ours side by side
 	$(CARGO) run --release -p httpd-lab --bin bench
 
 oracle: build ## what the packaged original agrees on, run against it
-	QOS_ORACLE=1 $(CARGO) test --test oracle --test oracle_requests
+	QOS_ORACLE=1 $(CARGO) test --test oracle --test oracle_requests --test oracle_users
 
 fuzz: setup ## random input for all parsers, FUZZ_SECONDS=60 for each (packaging/fuzz.sh)
 	@CARGO="$(CARGO)" packaging/fuzz.sh

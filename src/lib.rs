@@ -13,6 +13,7 @@ mod httpd;
 mod names;
 mod rules;
 mod runtime;
+mod tokens;
 mod watcher;
 
 use httpd::ffi;
@@ -92,7 +93,7 @@ unsafe extern "C" fn register_hooks(_pool: *mut ffi::apr_pool_t) {
         ffi::ap_hook_post_read_request(Some(hooks::post_read_request::before_setenvif), after_remoteip, before_setenvif, middle);
         ffi::ap_hook_post_read_request(Some(hooks::post_read_request::after_setenvif), after_setenvif, none, middle);
         ffi::ap_hook_header_parser(Some(hooks::header_parser::first), none, before_setenvif, first);
-        ffi::ap_hook_header_parser(Some(hooks::header_parser::body), after_setenvif, none, first);
+        ffi::ap_hook_header_parser(Some(hooks::body_limit::header_parser), after_setenvif, none, first);
         ffi::ap_hook_header_parser(Some(hooks::header_parser::main), after_setenvif, none, middle);
         ffi::ap_hook_fixups(Some(hooks::fixups::fixups), after_ssl, none, middle);
         ffi::ap_hook_handler(Some(handlers::handler), none, none, first);

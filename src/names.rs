@@ -36,8 +36,6 @@ pub struct Names {
     pub server_serialize: usize,
     /// `QS_Cond`.
     pub condition: usize,
-    /// `QS_VipRequest`.
-    pub vip_request: usize,
     /// `QS_Delay`.
     pub delay: usize,
     /// Those of the limit rules, in their order.
@@ -57,7 +55,7 @@ impl Names {
                 seen: set.add(names.seen.as_bytes()),
             })
             .collect();
-        let [block, block_seen, block_decrement, event, event_request, serialize, server_serialize, condition, vip_request, delay] = [
+        let [block, block_seen, block_decrement, event, event_request, serialize, server_serialize, condition, delay] = [
             &b"QS_Block"[..],
             b"QS_Block_seen",
             b"QS_Block_Decrement",
@@ -66,10 +64,9 @@ impl Names {
             b"QS_Serialize",
             b"QS_SrvSerialize",
             b"QS_Cond",
-            b"QS_VipRequest",
             b"QS_Delay",
         ]
         .map(|name| set.add(name));
-        Names { set, block, block_seen, block_decrement, event, event_request, serialize, server_serialize, condition, vip_request, delay, limits }
+        Names { set, block, block_seen, block_decrement, event, event_request, serialize, server_serialize, condition, delay, limits }
     }
 }

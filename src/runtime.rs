@@ -10,10 +10,12 @@ use parking_lot::Mutex;
 use qos_core::address::Address;
 use qos_core::config::{ClientConfig, GeoConfig, RateRule, SampleRate};
 use qos_core::geo::{Country, Database};
+use qos_core::header_filter::HeaderFilter;
 use qos_core::letters::Letters;
 use qos_core::phase::State;
 use qos_shm::{Child, ClientId, ConnectionId, CountKey, Region, Slot};
 use std::ffi::c_char;
+use std::path::PathBuf;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
@@ -39,6 +41,8 @@ pub struct Runtime {
     pub sample: SampleRate,
     /// `QS_SrvMinDataRateIgnoreVIP`.
     pub rate_ignore_vip: bool,
+    /// `QS_VipIPTimeout`, seconds.
+    pub vip_timeout: Option<u32>,
     /// `QS_Status`.
     pub status: bool,
     /// Whether children have several threads.
@@ -57,8 +61,12 @@ pub struct Runtime {
     pub geo: GeoConfig,
     /// The database of countries, which lives as long as the configuration.
     pub countries: Option<&'static Database>,
+    /// Where bodies are kept that are too long for memory.
+    pub body_dir: PathBuf,
     /// The program that `QSLog` names.
     pub log_pipe: Option<LogPipe>,
+    /// What request and response headers may be called and hold, where that is asked for.
+    pub header_filters: [Option<HeaderFilter>; 2],
     /// The process that made it.
     pub parent: u32,
 }
@@ -172,8 +180,25 @@ pub mod feature {
     pub const KEEP_ALIVE: u32 = 1 << 17;
     /// `QS_Set_DSCP` may be set.
     pub const SERVICE: u32 = 1 << 18;
+    /// `QS_SetEnvIfParp`.
+    pub const PARAMETERS: u32 = 1 << 24;
+    /// `QS_DeflateReqBody` may be set, and mod_deflate is there.
+    pub const INFLATE: u32 = 1 << 26;
+    /// `QS_RequestHeaderFilter`, `QS_ResponseHeaderFilter`.
+    pub const HEADER_FILTERS: u32 = 1 << 27;
+    /// VIPs: sessions and marks of addresses.
+    pub const VIP: u32 = 1 << 28;
+    /// `QS_MileStone`.
+    pub const MILESTONES: u32 = 1 << 29;
+    /// `QS_UserTrackingCookieName`.
+    pub const TRACKING: u32 = 1 << 30;
+    /// `QS_RedirectIf`.
+    pub const REDIRECTS: u32 = 1 << 31;
     /// All that have something to do when a response begins.
-    pub const RESPONSES: u32 = CLOSE_LIMIT | RATE_OFF_EVENTS | STATUS_EVENTS | RESPONSE_RULES | KEEP_ALIVE | SERVICE;
+    pub const RESPONSES: u32 =
+        CLOSE_LIMIT | RATE_OFF_EVENTS | STATUS_EVENTS | RESPONSE_RULES | KEEP_ALIVE | SERVICE | VIP | MILESTONES | TRACKING | HEADER_FILTERS;
+    /// All whose variables a redirected request takes over.
+    pub const INHERITED: u32 = CLIENTS | SERIALIZE | STATUS_EVENTS | RULES | SET_ENV_IF | KEEP_ALIVE | VIP;
 
     static FEATURES: AtomicU32 = AtomicU32::new(0);
 
@@ -321,8 +346,10 @@ pub struct ConnectionRecord {
     pub known: OnceCell<Known>,
     /// Events of the connection that every request shows.
     pub letters: Letters,
-    /// VIP or excluded.
+    /// VIP or excluded, from the beginning.
     pub vip: AtomicBool,
+    /// The client's address is marked as a VIP's when the connection ends.
+    pub becomes_vip: AtomicBool,
     /// The address comes with the PROXY protocol.
     pub announced: AtomicU8,
     /// Refused: closed without a byte.

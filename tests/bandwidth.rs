@@ -345,7 +345,7 @@ fn nobody_waits_for_who_has_left() {
 #[test]
 fn the_lowest_limit_holds_and_privileged_users_are_exempt() {
     on_both(|mpm| {
-        let rules = "QS_LocKBytesPerSecLimit /pattern.bin 200\nQS_EventKBytesPerSecLimit Slow 100\nQS_EventKBytesPerSecLimit QS_VipRequest 100000";
+        let rules = "QS_VipUser\nQS_LocKBytesPerSecLimit /pattern.bin 200\nQS_EventKBytesPerSecLimit Slow 100\nQS_EventKBytesPerSecLimit QS_VipRequest 100000";
         let server = serving(mpm, rules).start();
         with_pattern(&server, 100_000);
         let took = |query: &str| {

@@ -192,6 +192,22 @@ fn the_variable_wins_over_the_location_over_the_server() {
     }
 }
 
+/// The worked example of section 15.6.
+#[test]
+fn the_limit_may_depend_on_the_type() {
+    let server = Server::builder()
+        .config("QS_LimitRequestBody 1000\nSetEnvIf Content-Type ^application/json QS_LimitRequestBody=50")
+        .log_env(&["mod_qos_ev", "QS_ErrorNotes"])
+        .start();
+    for (content_type, length, status) in [("application/json", 60, 413), ("application/json", 50, 200), ("text/plain", 1000, 200), ("text/plain", 1001, 413)] {
+        let answer = server.client().request("POST", "/cgi/upload", &[&format!("Content-Type: {content_type}")], &vec![b'x'; length]).unwrap();
+        assert_eq!(answer.status, status, "{content_type} {length}: {}", server.error_log());
+    }
+    server.expect_line("mod_qos(044): access denied, QS_LimitRequestBody: max=50 this=60, c=127.0.0.1, id=*");
+    server.expect_line("mod_qos(044): access denied, QS_LimitRequestBody: max=1000 this=1001, c=127.0.0.1, id=*");
+    check(&server, server.addr(), &("in chunks", "/cgi/upload", vec![], Chunked(vec![1001]), Some(1000)));
+}
+
 #[test]
 fn a_virtual_host_inherits_the_limit_or_has_its_own() {
     let hosts = "<VirtualHost *:@PORT1@>\nScriptAlias /cgi/ @ROOT@/cgi/\nQS_LogEnv off\n</VirtualHost>\n\

@@ -342,7 +342,7 @@ fn what_a_vip_may() {
     }
     assert_eq!(server.status("127.0.30.4", "/small.txt"), None, "blocked as everybody");
     // A variable that a rule of the site sets makes one, too.
-    let server = serving("QS_ClientEventRequestLimit 0\nSetEnvIf X-Vip ^yes$ QS_VipRequest=yes").start();
+    let server = serving("QS_VipUser\nQS_ClientEventRequestLimit 0\nSetEnvIf X-Vip ^yes$ QS_VipRequest=yes").start();
     assert_eq!(server.ask("127.0.30.1", "/small.txt?QS_EventRequest=1", &["X-Vip: yes"]).unwrap().status, 200);
     assert_eq!(server.ask("127.0.30.1", "/small.txt?QS_EventRequest=1", &["X-Vip: no"]).unwrap().status, 500);
 }

@@ -57,11 +57,20 @@ enum Kind {
     /// A variable that is set, or not (`!`).
     Condition,
     Decoding,
+    /// The name of a cookie.
+    CookieName,
+    CookiePath,
+    /// What a milestone does.
+    Milestone,
+    /// Where a client is sent.
+    Redirect,
+    /// A text that nothing is wrong with.
+    Text,
 }
 
 use Kind::{
-    Action, Address, Assignment, ClientHeader, Condition, Countries, Decoding, Denied, Event, File, Flag, Header, Method, Name, Number, Only, Operator, Page, Path, Pattern, Percent,
-    Program, RuleDirective, RuleId, Set, Share, Status, Together, Variable, Word,
+    Action, Address, Assignment, ClientHeader, Condition, CookieName, CookiePath, Countries, Decoding, Denied, Event, File, Flag, Header, Method, Milestone,
+    Name, Number, Only, Operator, Page, Path, Pattern, Percent, Program, Redirect, RuleDirective, RuleId, Set, Share, Status, Text, Together, Variable, Word,
 };
 
 const INT_MAX: u64 = i32::MAX as u64;
@@ -104,6 +113,12 @@ const TABLE: &[Row] = &[
     Row { name: "QS_SrvMinDataRateIgnoreVIP", good: &["on", "off"], kinds: &[Flag] },
     Row { name: "QS_SrvMinDataRateOffEvent", good: &["+Slow", "-Slow", "+x"], kinds: &[Variable] },
     Row { name: "QS_LimitRequestBody", good: &["0", "102400", "9223372036854775807"], kinds: &[Number("bytes", 0, i64::MAX as u64)] },
+    Row { name: "QS_BodyMaxSize", good: &["1", "8388608", "1073741824"], kinds: &[Number("bytes", 1, 1 << 30)] },
+    Row { name: "QS_BodyTempDir", good: &["/tmp", "."], kinds: &[Together] },
+    Row { name: "QS_BodyData", good: &["application/json", "text/xml */*"], kinds: &[Together, Together] },
+    Row { name: "PARP_BodyData", good: &["application/json", "text/xml */*"], kinds: &[Together, Together] },
+    Row { name: "QS_BodyErrorCode", good: &["200", "400", "503"], kinds: &[Together] },
+    Row { name: "PARP_ExitOnError", good: &["200", "400", "503"], kinds: &[Together] },
     Row { name: "QS_ClientEntries", good: &["640", "100000", "10000000"], kinds: &[Number("client addresses", 640, 10_000_000)] },
     Row { name: "QS_LogOnly", good: &["on", "off", "ON"], kinds: &[Flag] },
     Row { name: "QS_SupportIPv6", good: &["on", "off"], kinds: &[Flag] },
@@ -142,6 +157,8 @@ const TABLE: &[Row] = &[
     Row { name: "QS_SetEnvStatus", good: &["404 QS_Block=2"], kinds: &[Status, Assignment] },
     Row { name: "QS_SetEnvIf", good: &["A=^(x|y)$ B=$1", "!A B C=1", "A !B !C", "A=x !B", "A=x !B=ignored"], kinds: &[Together, Together, Together] },
     Row { name: "QS_SetEnvIfQuery", good: &["^a=([^&]*) AB", "x A=1", "x !A", "x A=$1$2"], kinds: &[Pattern, Set] },
+    Row { name: "QS_SetEnvIfParp", good: &["^a=([^&]*) AB", "x A=1", "x !A"], kinds: &[Pattern, Set] },
+    Row { name: "QS_SetEnvIfBody", good: &["<a>([^<]*)</a> A=$1", "x A", "x !A"], kinds: &[Pattern, Set] },
     Row { name: "QS_SetEnv", good: &["A b", "A ${B}-${C}"], kinds: &[Name("variable"), Together] },
     Row { name: "QS_SetEnvIfCmp", good: &["A eq B C", "A NE B !C", "A gt B C=1", "A lt B C="], kinds: &[Name("variable"), Operator, Name("variable"), Set] },
     Row { name: "QS_SetEnvIfResBody", good: &["text A", "text !A"], kinds: &[Together, Set] },
@@ -150,6 +167,14 @@ const TABLE: &[Row] = &[
     Row { name: "QS_SetReqHeader", good: &["X-A A", "!X-A A LATE", "X-A A late"], kinds: &[Name("header"), Name("variable"), Only("late")] },
     Row { name: "QS_UnsetReqHeader", good: &["X-A"], kinds: &[Name("header")] },
     Row { name: "QS_UnsetResHeader", good: &["X-A"], kinds: &[Name("header")] },
+    Row { name: "QS_RequestHeaderFilter", good: &["on", "OFF", "size"], kinds: &[Word("on, off or size")] },
+    Row {
+        name: "QS_RequestHeaderFilterRule",
+        good: &["X-A drop ^a$ 10", "X-B DENY ^a$ 1"],
+        kinds: &[Name("header"), Word("drop or deny"), Pattern, Number("bytes", 1, INT_MAX)],
+    },
+    Row { name: "QS_ResponseHeaderFilter", good: &["on", "Silent", "off"], kinds: &[Word("on, silent or off")] },
+    Row { name: "QS_ResponseHeaderFilterRule", good: &["X-A ^a$ 10"], kinds: &[Name("header"), Pattern, Number("bytes", 1, INT_MAX)] },
     Row { name: "QS_SetEnvResHeader", good: &["X-A", "X-A Drop"], kinds: &[Name("header"), Only("drop")] },
     Row { name: "QS_SetEnvResHeaderMatch", good: &["X-A ^x"], kinds: &[Name("header"), Pattern] },
     Row { name: "QS_LocRequestLimit", good: &["/a 0", "/a 2147483647"], kinds: &[Together, CONCURRENT] },
@@ -180,6 +205,19 @@ const TABLE: &[Row] = &[
     Row { name: "QS_PermitUriBody", good: &["on", "off"], kinds: &[Flag] },
     Row { name: "QS_DenyBody", good: &["on", "off"], kinds: &[Flag] },
     Row { name: "QS_ConsoleMethods", good: &["GET", "post", "GET POST"], kinds: &[Method, Method] },
+    Row { name: "QS_VipHeaderName", good: &["X-Priv", "X-Priv=^gold$", "X-Priv=a=b drop"], kinds: &[Together, Only("drop")] },
+    Row { name: "QS_VipIPHeaderName", good: &["X-Priv", "X-Priv=^gold$ DROP"], kinds: &[Together, Only("drop")] },
+    Row { name: "QS_VipUser", good: &[""], kinds: &[] },
+    Row { name: "QS_VipIPUser", good: &[""], kinds: &[] },
+    Row { name: "QS_VipIPTimeout", good: &["1", "100000000"], kinds: &[SECONDS] },
+    Row { name: "QS_SessionTimeout", good: &["1", "3600", "100000000"], kinds: &[SECONDS] },
+    Row { name: "QS_SessionCookieName", good: &["MODQOS", "__Host-q.1"], kinds: &[CookieName] },
+    Row { name: "QS_SessionCookiePath", good: &["/", "/app"], kinds: &[CookiePath] },
+    Row { name: "QS_SessionKey", good: &["0123456789abcdef"], kinds: &[Text] },
+    Row { name: "QS_MileStone", good: &["deny ^GET./a", "log ^GET./b 5", "LOG x 100000000"], kinds: &[Milestone, Pattern, SECONDS] },
+    Row { name: "QS_MileStoneTimeout", good: &["1", "3600"], kinds: &[SECONDS] },
+    Row { name: "QS_UserTrackingCookieName", good: &["uid", "uid /check.html", "uid session", "uid example.org"], kinds: &[CookieName, Together] },
+    Row { name: "QS_RedirectIf", good: &["VAR x /to", "VAR (a)(b) 308:https://h/$2$1"], kinds: &[Name("variable"), Pattern, Redirect] },
 ];
 
 /// Wrong values of a kind, each with words that the error must have besides the directive and the value.
@@ -232,7 +270,11 @@ fn bad_values(kind: Kind) -> Vec<(String, String)> {
             "expected a status from 100 to 999, QS_SrvMinDataRate, QS_SrvMaxConnPerIP, NullConnection or BrokenConnection",
         ),
         Assignment => same(&["=", "=x"], "is not a variable; expected variable or variable=value"),
-        Together => Vec::new(),
+        Together | Text => Vec::new(),
+        CookieName => same(&["a=b", "a;b", "a b"], "cannot be the name of a cookie; expected letters, digits and"),
+        CookiePath => same(&["app", "/a;b", "/a,b"], "cannot be the path of a cookie; expected a path that begins with '/'"),
+        Milestone => same(&["block", "denied"], "is no action; expected log or deny"),
+        Redirect => same(&["301:", "/a b"], "is no URL; expected [301:|302:|307:|308:]url"),
         Name(what) => same(&["a=b"], &format!("is not the name of a {what}; expected a name without '='")),
         Set => same(&["=x", "!="], "is not the name of a variable; expected a name without '='"),
         Operator => same(&["==", "ge", "e"], "is no operator; expected eq, ne, gt or lt"),
@@ -367,6 +409,25 @@ fn special_cases() -> Vec<Case> {
             "<Location />\nQS_SetEnvIfResBody one A\nQS_SetEnvResBody two B\n</Location>",
             &["QS_SetEnvResBody: 'two' is the second text of this section; expected one per section"],
         ),
+        case("QS_SetEnvIfParp x A", &["QS_SetEnvIfParp: 'A' is too short; expected variable or variable=value, at least two characters"]),
+        case("QS_BodyErrorCode 302", &["QS_BodyErrorCode: '302' is not such a status; expected 200, or a status from 400 to 599"]),
+        case("PARP_ExitOnError x", &["PARP_ExitOnError: 'x' is not such a status"]),
+        case("PARP_ExitOnError 499", &["PARP_ExitOnError: '499' is not a status that httpd knows"]),
+        case("PARP_BodyData text/xml json", &["PARP_BodyData: 'json' is not a content type; expected types such as application/json or */*"]),
+        case("QS_BodyTempDir /nowhere", &["QS_BodyTempDir: '/nowhere' is not a directory"]),
+        case("QS_RequestHeaderFilter silent", &["QS_RequestHeaderFilter: 'silent' is not a known word; expected on, off or size"]),
+        case("<Location />\nQS_ResponseHeaderFilter size\n</Location>", &["QS_ResponseHeaderFilter: 'size' is not a known word; expected on, silent or off"]),
+        case("<Location />\nQS_RequestHeaderFilter x\n</Location>", &["QS_RequestHeaderFilter: 'x' is not a known word"]),
+        // In this order.
+        case("QS_RequestHeaderFilterRule X allow ( 0", &["QS_RequestHeaderFilterRule: 'allow' is not a known word; expected drop or deny"]),
+        case(
+            "QS_RequestHeaderFilterRule X drop ( 0",
+            &["QS_RequestHeaderFilterRule: '(' is not a regular expression (at character 1: missing closing parenthesis)"],
+        ),
+        case("QS_VipHeaderName X=(", &["QS_VipHeaderName: '(' is not a regular expression (at character 1: missing closing parenthesis)"]),
+        case("QS_VipIPHeaderName =x", &["QS_VipIPHeaderName: '=x' is not the name of a header"]),
+        case("QS_UserTrackingCookieName uid /a /b", &["QS_UserTrackingCookieName: '/b' is not the only one of its kind"]),
+        case("QS_UserTrackingCookieName uid /a;b", &["QS_UserTrackingCookieName: '/a;b' is neither a path nor a domain"]),
         case("QS_SrvSampleRate 5 6", &["QS_SrvSampleRate: '6' is too large; expected a number of seconds from 0 to 5"]),
         case("<VirtualHost *:1>\nQS_SrvMaxConn 5x\n</VirtualHost>", &["QS_SrvMaxConn: '5x' is not a number"]),
         case("<Location />\nQS_LimitRequestBody 5x\n</Location>", &["QS_LimitRequestBody: '5x' is not a number"]),

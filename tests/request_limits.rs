@@ -92,7 +92,7 @@ fn e2_concurrent_requests() {
 /// Example E2: a VIP passes and counts; with `QS_LogOnly` everybody passes.
 #[test]
 fn vip_and_log_only_pass() {
-    let server = serving("QS_LocRequestLimit /app 1\nQS_CondLocRequestLimitMatch ^/cond 1 bad").start();
+    let server = serving("QS_VipUser\nQS_LocRequestLimit /app 1\nQS_CondLocRequestLimitMatch ^/cond 1 bad").start();
     let _held = [lasting(&server, "/app/a"), lasting(&server, "/cond/a")];
     wait_current(&server, "/app", 1);
     wait_current(&server, "^/cond", 1);

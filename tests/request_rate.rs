@@ -147,8 +147,10 @@ fn a_killed_child_leaves_the_queue() {
 /// Events, several rules at a time, VIP and rules that are only logged.
 #[test]
 fn events_vip_and_log_only() {
-    let server =
-        serving("QS_EventPerSecLimit EV 2\nQS_EventPerSecLimit !EV 1000\nQS_LocRequestPerSecLimit /large 1\nQS_LogOnlyRule QS_LocRequestPerSecLimit").start();
+    let server = serving(
+        "QS_VipUser\nQS_EventPerSecLimit EV 2\nQS_EventPerSecLimit !EV 1000\nQS_LocRequestPerSecLimit /large 1\nQS_LogOnlyRule QS_LocRequestPerSecLimit",
+    )
+    .start();
     let begin = Instant::now();
     for n in 0..6 {
         assert_eq!(server.status(FROM, &format!("/small.txt?EV=1&n={n}")), Some(200));

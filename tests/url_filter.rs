@@ -91,7 +91,8 @@ fn inheritance() {
     }
     server.expect_line("mod_qos(040): access denied, QS_DenyPath rule id: p1 (\\\\.bak$), action=deny, c=127.0.71.1, id=*");
     server.expect_line("mod_qos(040): access denied, QS_DenyQuery rule id: q1 (debug=), action=log only, c=127.0.71.1, id=*");
-    let levels = server.error_log().lines().filter(|line| line.contains("(040)") && line.contains("FROM")).map(|line| line.contains(":warn]")).collect::<Vec<_>>();
+    let levels =
+        server.error_log().lines().filter(|line| line.contains("(040)") && line.contains("FROM")).map(|line| line.contains(":warn]")).collect::<Vec<_>>();
     assert!(levels.iter().all(|warn| *warn), "{levels:?}");
 }
 

@@ -8,7 +8,8 @@ use crate::httpd::pool::Pool;
 use crate::httpd::{bytes, ffi, log};
 use crate::rules::ServerRules;
 use crate::runtime::{feature, steps};
-use qos_core::config::{Directive, FAMILIES, LocationConfig, Outcome, Scope, ServerConfig, Target, apply, printable};
+use crate::tokens::Tokens;
+use qos_core::config::{Directive, FAMILIES, LocationConfig, LocationHeaderFilters, Outcome, Scope, ServerConfig, Target, apply, printable};
 use qos_core::filter;
 use qos_core::geo::Database;
 use qos_core::order::Step;
@@ -32,6 +33,8 @@ pub struct ServerRecord {
     rules: OnceCell<ServerRules>,
     /// The error page that was found where none is configured.
     automatic_page: OnceCell<CString>,
+    /// The keys of its cookies.
+    tokens: OnceCell<Tokens>,
 }
 
 /// What follows from the configuration of all servers together.
@@ -70,6 +73,16 @@ impl ServerRecord {
     /// Set once by post_config.
     pub fn set_automatic_page(&self, page: CString) {
         let _ = self.automatic_page.set(page);
+    }
+
+    /// Set once by post_config.
+    pub fn set_tokens(&self, tokens: Tokens) {
+        let _ = self.tokens.set(tokens);
+    }
+
+    /// The keys of its cookies; `None` where it sets none.
+    pub fn tokens(&self) -> Option<&Tokens> {
+        self.tokens.get()
     }
 
     /// The error page that was found where none is configured.
@@ -201,7 +214,16 @@ unsafe extern "C" fn take_arguments(parms: *mut ffi::cmd_parms, location: *mut c
                     _ => null(),
                 }
             }
-            Ok(Outcome::Taken) if directive.name() == "QS_ErrorResponseCode" => {
+            Ok(Outcome::Taken) if directive.name() == "QS_BodyTempDir" => {
+                let path = arguments.first().copied().unwrap_or_default();
+                if pool.relative_to_root(path).is_some_and(|path| path.is_dir()) {
+                    null()
+                } else {
+                    let text = format!("{}: '{}' is not a directory; expected one that httpd's children may write to", directive.name(), printable(path));
+                    pool.string(text.as_bytes())
+                }
+            }
+            Ok(Outcome::Taken) if matches!(directive.name(), "QS_ErrorResponseCode" | "QS_BodyErrorCode" | "PARP_ExitOnError") => {
                 let code = arguments.first().copied().unwrap_or_default();
                 if knows_status(code) {
                     null()
@@ -223,7 +245,7 @@ unsafe extern "C" fn take_arguments(parms: *mut ffi::cmd_parms, location: *mut c
 fn knows_status(code: &[u8]) -> bool {
     let code = std::str::from_utf8(code).ok().and_then(|text| text.parse::<c_int>().ok()).unwrap_or(0);
     // SAFETY: looks a number up in a table.
-    code == 500 || unsafe { ffi::ap_index_of_response(code) != ffi::ap_index_of_response(500) }
+    code == 200 || code == 500 || unsafe { ffi::ap_index_of_response(code) != ffi::ap_index_of_response(500) }
 }
 
 /// Reads the database of countries; the path is relative to httpd's root.
@@ -240,7 +262,11 @@ fn note_features(target: &Target<'_>) {
     match target {
         Target::Server(server) | Target::VirtualHost(server) => {
             for (used, feature) in [
-                (server.client.needs_store(), feature::CLIENTS),
+                (server.client.needs_store() || server.vip.marks_addresses(), feature::CLIENTS),
+                (server.vip.marks_addresses(), feature::VIP),
+                (!server.milestones.list.is_empty(), feature::MILESTONES),
+                (server.tracking.is_some(), feature::TRACKING),
+                (!server.redirects.is_empty(), feature::REDIRECTS),
                 (server.client.block.is_some(), feature::BLOCK),
                 (server.serialize == Some(true), feature::SERIALIZE),
                 (!server.status_events.is_empty(), feature::STATUS_EVENTS),
@@ -257,6 +283,8 @@ fn note_features(target: &Target<'_>) {
                 (!server.variables.response.is_empty() || server.headers.look_at_responses(), feature::RESPONSE_RULES),
                 (!server.headers.unset_request.is_empty(), feature::UNSET_HEADERS),
                 (!server.headers.late.is_empty(), feature::LATE_HEADERS),
+                (!server.variables.parp.is_empty(), feature::PARAMETERS),
+                (server.header_filters.request.is_some(), feature::HEADER_FILTERS),
             ] {
                 if used {
                     feature::add(feature);
@@ -278,10 +306,16 @@ fn note_features(target: &Target<'_>) {
                 (server.rules.table.iter().any(|rule| rule.per_second.is_some()), Step::RequestDelay),
                 (server.rules.table.iter().any(|rule| rule.kbytes.is_some()), Step::Bandwidth),
                 (!server.rules.counts.is_empty(), Step::EventLimitCount),
+                (server.body.raw_types.is_some() || server.body.error_code.is_some(), Step::ReadBody),
+                (!server.variables.parp.is_empty(), Step::SetEnvIfParp),
+                (!server.variables.body.is_empty(), Step::SetEnvIfBody),
                 (!server.variables.query.is_empty(), Step::SetEnvIfQuery),
                 (!server.variables.set_env_if.is_empty(), Step::SetEnvIf),
                 (!server.variables.set_env.is_empty(), Step::SetEnv),
                 (!server.headers.early.is_empty(), Step::SetReqHeader),
+                (server.vip.has_sessions(), Step::Vip),
+                (server.vip.has_sessions(), Step::VipVariable),
+                (!server.milestones.list.is_empty(), Step::Milestones),
             ] {
                 if used {
                     steps::add(&[step]);
@@ -298,8 +332,14 @@ fn note_features(target: &Target<'_>) {
             if !location.variables.set_env_if.is_empty() {
                 feature::add(feature::SET_ENV_IF);
             }
+            if !location.redirects.is_empty() {
+                feature::add(feature::REDIRECTS);
+            }
             if location.body_limit.is_some() {
                 feature::add(feature::BODY_LIMIT);
+            }
+            if location.header_filters != LocationHeaderFilters::default() {
+                feature::add(feature::HEADER_FILTERS);
             }
             let url = &location.url;
             if url.is_active() {
@@ -341,6 +381,7 @@ pub unsafe extern "C" fn merge_server(pool: *mut ffi::apr_pool_t, base: *mut c_v
             derived: OnceCell::new(),
             rules: OnceCell::new(),
             automatic_page: OnceCell::new(),
+            tokens: OnceCell::new(),
         })
         .cast()
     })

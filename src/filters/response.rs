@@ -4,7 +4,7 @@ use super::{ERROR_RESPONSE, RESPONSE};
 use crate::config::location;
 use crate::hooks::fixups::switch_rate_off;
 use crate::hooks::post_read_request::server_record;
-use crate::hooks::{set_variables, tuning};
+use crate::hooks::{header_filter, milestones, set_variables, tracking, tuning, vip};
 use crate::httpd::ffi;
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
@@ -37,7 +37,13 @@ fn run(filter: *mut ffi::ap_filter_t, bb: *mut ffi::apr_bucket_brigade, is_error
             set_if_status(request);
             set_variables::by_response(request);
             if !is_error {
+                tracking::set_cookie(request);
+            }
+            milestones::set_cookie(request);
+            if !is_error {
+                vip::at_response(request);
                 set_variables::unset_response_headers(request);
+                header_filter::of_response(request);
             }
             tuning::at_response(request);
             switch_rate_off(request);

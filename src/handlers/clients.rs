@@ -10,7 +10,7 @@ use qos_core::console::{Action, ClientState, Count, Restored};
 use qos_core::status::ContentTypes;
 use qos_core::view::{ClientEntry, ClientTable, Evictions, Limited, Prefer, Window};
 use qos_shm::Client;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How far beyond its limit the console puts a counter.
 const BEYOND: u32 = 1000;
@@ -31,6 +31,7 @@ pub fn clients_snapshot(runtime: &Runtime) -> Option<ClientTable> {
     Some(ClientTable {
         max: small(table.capacity()),
         used: small(table.used()),
+        vip: vips(table),
         bytes: table.bytes() as u64,
         evictions: KINDS.into_iter().zip(table.evicted()).map(|(kind, count)| Evictions { kind, count }).collect(),
         prefer: runtime.rules.prefer.map(|prefer| Prefer {
@@ -40,6 +41,21 @@ pub fn clients_snapshot(runtime: &Runtime) -> Option<ClientTable> {
             configured: ServerRecord::of(runtime.main).and_then(|main| main.config.content_types).map(|shares| content(shares.map(u64::from))),
         }),
     })
+}
+
+/// Tables of more entries are looked through every ten seconds only.
+const LARGE: usize = 200_000;
+
+/// How many entries are marked as a VIP's. They are counted when somebody wants to know: a count that is kept could be wrong.
+fn vips(table: &qos_shm::ClientTable) -> u32 {
+    static COUNTED: AtomicU64 = AtomicU64::new(0);
+    let (now, counted) = (clients::now(), COUNTED.load(Ordering::Relaxed));
+    if table.capacity() > LARGE && counted != 0 && u64::from(now) < (counted >> 32) + 10 {
+        return counted as u32;
+    }
+    let count = u32::try_from(table.iter(0).filter(|(_, entry)| entry.marks(now).vip).count()).unwrap_or(u32::MAX);
+    COUNTED.store(u64::from(now) << 32 | u64::from(count), Ordering::Relaxed);
+    count
 }
 
 /// Responses of all clients by content.
@@ -122,7 +138,7 @@ pub fn apply(runtime: &Runtime, action: Action, address: Address, event: &[u8]) 
     let block = runtime.rules.block.unwrap_or(NO_BLOCK);
     // An entry that is driven out at this very moment has nothing to change.
     let _ = match action {
-        Action::SetVip | Action::UnsetVip => entry.change_marks(now, |marks| Marks { vip: action == Action::SetVip, ..marks }).map(|_| ()),
+        Action::SetVip | Action::UnsetVip => entry.change_marks(now, |marks| marks.set_vip(action == Action::SetVip)).map(|_| ()),
         Action::SetLowPrio => entry.change_marks(now, |marks| Marks { low_since: Some(now), flags: low::CONSOLE, ..marks }).map(|_| ()),
         Action::UnsetLowPrio => entry.change_marks(now, Marks::not_low).map(|_| ()),
         Action::Block => entry.change_block(now, |_| Counter { count: block.limit.saturating_add(BEYOND), start: now }).map(|_| ()),
@@ -170,7 +186,12 @@ pub fn restore(runtime: &Runtime, event: &[u8], restored: &Restored) {
     };
     let state = &restored.state;
     let _ = entry.change_marks(now, |marks| {
-        let marks = Marks { vip: state.vip, ..marks };
+        // A dump does not say for how long.
+        let marks = match (state.vip, marks.vip) {
+            (true, false) => marks.promote(now, runtime.vip_timeout),
+            (vip, was) if vip == was => marks,
+            _ => marks.set_vip(false),
+        };
         // A dump does not say why.
         if state.low_prio == marks.is_low(now) {
             marks

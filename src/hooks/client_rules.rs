@@ -95,8 +95,7 @@ pub fn event_requests(asked: &mut Asked<'_>) -> Option<c_int> {
     if current <= limit {
         return None;
     }
-    let vip_request = is_vip_request(asked);
-    if vip_request || entry.is_some_and(|entry| entry.marks(asked.now).vip) {
+    if asked.state.vip || entry.is_some_and(|entry| entry.marks(asked.now).vip) {
         asked.state.letters.add(b'S');
         asked.request.set_variable(c"QS_IsVipRequest", c"yes".as_ptr());
         return None;
@@ -106,12 +105,6 @@ pub fn event_requests(asked: &mut Asked<'_>) -> Option<c_int> {
         log::request(asked.request, log::Level::Error, || message::event_requests(limit, current, mark(asked.runtime, false), repeated, &text, &id));
     }
     denied(asked.request, asked.state, asked.runtime, &Denial::new(65, c"065"))
-}
-
-/// Whether the variable `QS_VipRequest` says that the request is a VIP's (request-event.md section 13.2).
-pub fn is_vip_request(asked: &mut Asked<'_>) -> bool {
-    let name = asked.runtime.names.vip_request;
-    asked.variables().get(name).is_some_and(|value| value.eq_ignore_ascii_case(b"yes"))
 }
 
 /// `QS_ClientEventPerSecLimit` (section 9.5): counts, and says how long to wait, milliseconds.

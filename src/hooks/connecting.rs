@@ -146,12 +146,16 @@ pub fn ended(runtime: &Runtime, record: &ConnectionRecord) {
     }
     let flags = slot.flags.load(Ordering::Acquire);
     let (slow, prefer) = (flags & flag::SLOW != 0, runtime.rules.prefer.is_some());
-    if slow || prefer {
+    let vip = record.becomes_vip.load(Ordering::Acquire);
+    if slow || prefer || vip {
         let now = now();
         let id = record.known.get().and_then(|known| known.entry);
         if let Some(entry) = store.resume(&runtime.region, runtime.client(record.client()), id, now) {
             if prefer {
                 entry.add_statistics(&Statistics { responses: [0; 5], activity: 1 });
+            }
+            if vip {
+                let _ = entry.change_marks(now, |marks| marks.promote(now, runtime.vip_timeout));
             }
             if slow {
                 let _ = entry.change_marks(now, |marks| marks.lower(low::SLOW, now));

@@ -57,6 +57,7 @@ pub fn denied(request: Request<'_>, state: &mut RequestState, runtime: &Runtime,
     if runtime.only_logs(denial.log_only) {
         return None;
     }
+    state.denied = true;
     // What it holds is free for others while it is told (W11).
     limits::release(request, state, runtime);
     if let Some(seconds) = denial.retry_after {

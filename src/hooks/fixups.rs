@@ -2,7 +2,7 @@
 
 use super::header_parser::log_env;
 use super::post_read_request::server_record;
-use super::set_variables;
+use super::{redirect, set_variables, vip};
 use crate::config::location;
 use crate::httpd::ffi;
 use crate::httpd::guard::guard;
@@ -13,17 +13,17 @@ use std::ffi::c_int;
 
 /// The hook.
 pub unsafe extern "C" fn fixups(r: *mut ffi::request_rec) -> c_int {
-    if !feature::any(feature::LOG_ENV | feature::RATE_OFF_EVENTS | feature::LATE_HEADERS) {
+    if !feature::any(feature::LOG_ENV | feature::RATE_OFF_EVENTS | feature::LATE_HEADERS | feature::VIP | feature::REDIRECTS) {
         return ffi::DECLINED;
     }
     guard("fixups", ffi::DECLINED, || {
         // SAFETY: httpd passes the request.
-        if let Some(request) = unsafe { Request::new(r) } {
-            log_env(request, ">FX_1");
-            switch_rate_off(request);
-            set_variables::late_request_headers(request);
-        }
-        ffi::DECLINED
+        let Some(request) = (unsafe { Request::new(r) }) else { return ffi::DECLINED };
+        vip::authenticated(request);
+        log_env(request, ">FX_1");
+        switch_rate_off(request);
+        set_variables::late_request_headers(request);
+        redirect::judge(request)
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::RequestState;
 use super::post_read_request::server_record;
-use super::{set_variables, tuning};
+use super::{header_filter, milestones, set_variables, tracking, tuning, vip};
 use crate::config::location;
 use crate::filters;
 use crate::httpd::connection::Connection;
@@ -42,7 +42,9 @@ pub unsafe extern "C" fn insert_error_filter(r: *mut ffi::request_rec) {
 /// A response of either kind. `add_filter` adds the filter of its kind.
 fn begin(request: Request<'_>, add_filter: fn(Request<'_>)) {
     close_when_crowded(request);
-    if switches_rate_off(request) || has_status_events(request) || set_variables::look_at_response(request) {
+    let looked_at =
+        switches_rate_off(request) || has_status_events(request) || set_variables::look_at_response(request) || header_filter::looks_at_response(request);
+    if looked_at || vip::looks_at_response(request) || milestones::is_pending(request) || tracking::is_pending(request) {
         add_filter(request);
     } else {
         // Nothing that this module does sets variables later.

@@ -5,7 +5,7 @@ use super::client_rules;
 use super::header_parser::log_env;
 use super::limits;
 use super::pacing;
-use super::{set_variables, tuning, turns, url_filter};
+use super::{milestones, parameters, set_variables, tuning, turns, url_filter, vip};
 use crate::clients;
 use crate::httpd::ffi;
 use crate::httpd::request::Request;
@@ -72,10 +72,16 @@ fn run(asked: &mut Asked<'_>, step: Step) -> Option<c_int> {
         Step::ClientSerialize => return turns::of_client(asked),
         Step::SrvSerialize => return turns::of_server(asked),
         Step::SearchBody => set_variables::search_body(asked),
+        Step::Milestones => return milestones::judge(asked),
+        Step::Vip => vip::check(asked),
+        Step::VipVariable => vip::by_variable(asked),
         Step::Filters => return url_filter::judge(asked),
         Step::Audit => url_filter::audit(asked.request),
         Step::DenyEvent => return url_filter::events(asked),
         Step::KeepAlive => tuning::keep_alive(asked.request, asked.state),
+        Step::ReadBody => return parameters::read(asked),
+        Step::SetEnvIfParp => return parameters::by_parameters(asked),
+        Step::SetEnvIfBody => parameters::by_body(asked),
         Step::SetEnvIfQuery => set_variables::by_query(asked),
         Step::SetEnvIf => set_variables::by_variables(asked),
         Step::SetEnv => set_variables::expand(asked),

@@ -1,7 +1,6 @@
 //! Rules about requests of locations and events (request-event.md sections 6, 7 and 9), step by step as [`qos_core::order`] says.
 
 use super::RequestState;
-use super::client_rules::is_vip_request;
 use super::deny::{Denial, denied, mark};
 use super::header_parser::unique_id;
 use super::judging::Asked;
@@ -253,7 +252,7 @@ pub fn bandwidth(asked: &mut Asked<'_>) {
     }
     let Some((limit, rule)) = lowest else { return };
     let Some(cell) = rules.cell(rule) else { return };
-    if is_vip_request(asked) {
+    if asked.state.vip {
         asked.state.letters.add(b'S');
         return;
     }
@@ -289,7 +288,7 @@ fn check_location(asked: &mut Asked<'_>, number: usize, event: u16, id: &'static
     if current <= limit.number {
         return None;
     }
-    if is_vip_request(asked) {
+    if asked.state.vip {
         asked.state.letters.add(b'S');
         return None;
     }

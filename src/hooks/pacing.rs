@@ -3,7 +3,6 @@
 //! A request starts at once if the rule allows it and nobody waits. Others wait in a queue, in the order in which they came; the first of it starts as
 //! soon as the rule allows it. Who leaves, or dies with its child, leaves the queue and takes nothing from the others.
 
-use super::client_rules::is_vip_request;
 use super::judging::Asked;
 use super::limits::{note_delay, rules_of, too_many_delayed};
 use super::pause::Watch;
@@ -46,7 +45,7 @@ fn pass(asked: &mut Asked<'_>, rules: &ServerRules, rule: &ActiveRule, pace: Pac
     if waiting == 0 && start(pace, cell, since, since).is_ok() {
         return None;
     }
-    if is_vip_request(asked) {
+    if asked.state.vip {
         asked.state.letters.add(b'S');
         return None;
     }

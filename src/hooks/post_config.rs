@@ -6,8 +6,8 @@ use crate::httpd::guard::guard;
 use crate::httpd::pool::Pool;
 use crate::httpd::{ffi, log, process_exists, retained, server};
 use crate::names::Names;
-use crate::rules;
 use crate::runtime::{LogPipe, Runtime, feature, publish, retract, steps};
+use crate::{rules, tokens};
 use qos_core::capacity::{Mpm, computed};
 use qos_core::config::{AUTOMATIC_PAGES, RESPONSE_CODE, ServerConfig};
 use qos_core::order::Step;
@@ -75,10 +75,14 @@ pub unsafe extern "C" fn post_config(
             log::server(main, log::Level::Emerg, || format!("mod_qos(002): failed to create shared memory (rules): {error}"));
             return START_FAILED;
         }
+        if !tokens::open(main) {
+            return START_FAILED;
+        }
         // SAFETY: only asks the MPM.
         if steps::active().has(Step::Bandwidth) && unsafe { ffi::qos_shim_mpm_can_wait() } != 0 {
             feature::add(feature::WAITING);
         }
+        let Some(header_filters) = super::header_filter::load(main, config) else { return START_FAILED };
         automatic_pages(main, pool);
         if server::mentioned(["%{qos-path}n", "%{qos-query}n"]) == [true; 2] {
             feature::add(feature::FILTERS);
@@ -97,6 +101,7 @@ pub unsafe extern "C" fn post_config(
             rate: config.rate,
             sample: config.sample_rate.unwrap_or_default(),
             rate_ignore_vip: config.rate_ignore_vip.unwrap_or(false),
+            vip_timeout: config.vip.ip_timeout,
             status: config.status.unwrap_or(false),
             threaded: server::mpm(ffi::AP_MPMQ_IS_THREADED) != 0,
             all: region.key(ALL, &[0; 16]),
@@ -106,7 +111,9 @@ pub unsafe extern "C" fn post_config(
             clients,
             geo: config.geo.clone(),
             countries,
+            body_dir: config.body.temp_dir.as_deref().and_then(|path| pool.relative_to_root(path)).unwrap_or_else(std::env::temp_dir),
             log_pipe,
+            header_filters,
         }));
         publish(runtime);
         pool.on_clear(runtime.cast(), retract_runtime);
@@ -124,8 +131,12 @@ pub unsafe extern "C" fn check_config(
     main: *mut ffi::server_rec,
 ) -> c_int {
     guard("check_config", START_FAILED, || {
+        if !server::has_module(c"mod_parp.c") {
+            super::parameters::offer();
+        }
         for server in server::all(main) {
-            if let Some(Err(wrong)) = ServerRecord::of(server).map(|record| record.config.rules.marked()) {
+            let checked = |record: &ServerRecord| record.config.rules.marked().map(|_| ()).and_then(|()| record.config.cookies_differ());
+            if let Some(Err(wrong)) = ServerRecord::of(server).map(checked) {
                 let (host, port) = server::host_and_port(server);
                 let host = String::from_utf8_lossy(host.unwrap_or(b"-"));
                 log::server(main, log::Level::Emerg, || format!("mod_qos(009): {wrong} (server {host}:{port})"));
@@ -179,6 +190,9 @@ fn remarks(main: *mut ffi::server_rec, config: &ServerConfig, computed: u32, max
                 header.name()
             )
         });
+    }
+    if server::has_module(c"mod_parp.c") {
+        log::server(main, log::Level::Notice, || "mod_qos(009): mod_parp is loaded: rules of mod_qos use their own parser and do not need it".to_owned());
     }
     if !server::has_module(c"mod_unique_id.c") {
         log::server(main, log::Level::Warning, || "mod_qos(009): mod_unique_id not available (mod_qos generates simple request id if required)".to_owned());
@@ -247,7 +261,9 @@ const CLIENT_ENTRIES: u32 = 50_000;
 
 /// The client table, where a rule needs one (section 2.1). The outer `None`: there is no memory for it.
 fn client_store(main: *mut ffi::server_rec, region: &Region, config: &ServerConfig, domains: Vec<u64>) -> Option<Option<ClientStore>> {
-    if !config.client.needs_store() {
+    // Who is a VIP is remembered, whichever server says so (W29).
+    let marks_vips = server::all(main).filter_map(|server| ServerRecord::of(server)).any(|record| record.config.vip.marks_addresses());
+    if !config.client.needs_store() && !marks_vips {
         clients::close(main);
         return Some(None);
     }

@@ -2,9 +2,10 @@
 
 use super::deny::note_error;
 use super::request_state::{RequestState, connection_id};
-use super::{connecting, header_parser, identity, limits, pre_connection, set_variables};
+use super::{connecting, header_parser, identity, limits, parameters, pre_connection, set_variables, tracking};
 use crate::clients;
 use crate::config::ServerRecord;
+use crate::filters;
 use crate::httpd::connection::{self, Connection};
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
@@ -41,10 +42,13 @@ pub unsafe extern "C" fn before_setenvif(r: *mut ffi::request_rec) -> c_int {
         variables(request, connection, record);
         // httpd renames the variables of a redirected request; this one keeps its name (request-event.md section 2.10).
         if let Some(outer) = request.outer() {
+            if let Some(body) = RequestState::of(request.initial()).map(|state| state.body).filter(|body| !body.is_null()) {
+                filters::replay::again(request, body);
+            }
             request.take_variable(c"QS_ErrorNotes", outer);
             request.take_variable(c"QS_RuleId", outer);
             request.take_variable(c"QS_Country", outer);
-            if feature::any(feature::CLIENTS | feature::SERIALIZE | feature::STATUS_EVENTS | feature::RULES | feature::SET_ENV_IF | feature::KEEP_ALIVE) {
+            if feature::any(feature::INHERITED) {
                 inherit(request, outer);
             }
         }
@@ -55,6 +59,9 @@ pub unsafe extern "C" fn before_setenvif(r: *mut ffi::request_rec) -> c_int {
             if let Some(rules) = limits::rules_of(request).filter(|rules| !rules.counts.is_empty()) {
                 limits::publish_counts(request, rules, clients::now(), false);
             }
+        }
+        if request.is_initial() {
+            parameters::activate(request);
         }
         header_parser::log_env(request, ">PR_1");
         if request.target_path().is_none() { unusable(request, record) } else { ffi::DECLINED }
@@ -75,15 +82,14 @@ fn unusable(request: Request<'_>, record: &ConnectionRecord) -> c_int {
 
 /// After mod_setenvif.
 pub unsafe extern "C" fn after_setenvif(r: *mut ffi::request_rec) -> c_int {
-    if !feature::any(feature::LOG_ENV) {
+    if !feature::any(feature::LOG_ENV | feature::TRACKING) {
         return ffi::DECLINED;
     }
     guard("post_read_request", ffi::DECLINED, || {
         // SAFETY: httpd passes the request.
-        if let Some(request) = unsafe { Request::new(r) } {
-            header_parser::log_env(request, ">PR_2");
-        }
-        ffi::DECLINED
+        let Some(request) = (unsafe { Request::new(r) }) else { return ffi::DECLINED };
+        header_parser::log_env(request, ">PR_2");
+        if feature::any(feature::TRACKING) && request.is_initial() { tracking::identify(request) } else { ffi::DECLINED }
     })
 }
 

@@ -63,6 +63,7 @@ fn admit(connection: Connection<'_>, fd: Option<i32>, runtime: &'static Runtime)
         known: OnceCell::new(),
         letters: Letters::NONE,
         vip: AtomicBool::new(excluded),
+        becomes_vip: AtomicBool::new(false),
         announced: AtomicU8::new(if awaited { announced::AWAITED } else { announced::NO }),
         refused: AtomicBool::new(false),
         keep_alive: AtomicU32::new(0),

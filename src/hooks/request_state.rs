@@ -1,6 +1,7 @@
 //! What the module keeps with a request.
 
 use super::identity::{self, RequestClient};
+use super::tracking::NewCookie;
 use crate::httpd::request::Request;
 use crate::httpd::{decimal, ffi};
 use crate::runtime::{ConnectionRecord, Runtime, child, process_id};
@@ -23,8 +24,12 @@ pub struct RequestState {
     pub body_limit: u64,
     /// The body went beyond the limit.
     pub body_too_large: bool,
-    /// What the head says was judged before the body was read.
-    pub head_judged: bool,
+    /// This module reads the body.
+    pub reading: bool,
+    /// The body is inflated for it (`QS_DeflateReqBody`).
+    pub inflates: bool,
+    /// The body as it was read, and what is in it; null while nothing asked for it.
+    pub body: *mut super::read_body::ReadBody,
     /// Its client, once a rule has asked.
     pub client: Option<RequestClient>,
     /// Variables as rules left them, where nothing but a further one can change what is counted at the end.
@@ -35,6 +40,16 @@ pub struct RequestState {
     pub keep_alive_refused: bool,
     /// The error page that it is to get.
     pub page: Option<&'static CStr>,
+    /// It was denied; what it is redirected to shows that.
+    pub denied: bool,
+    /// A VIP's (request-event.md section 13.1).
+    pub vip: bool,
+    /// It came with a session of a VIP, or gets one.
+    pub has_session: bool,
+    /// The milestone that its client has reached with it.
+    pub milestone: Option<u32>,
+    /// The cookie of the user that its response is to carry.
+    pub new_cookie: Option<NewCookie>,
     /// Its counts and places in queues.
     pub slot: Option<RequestId>,
     /// What rules of locations and events know of it; made when they apply, dropped by [`request_ends`] alone.
@@ -179,12 +194,19 @@ impl RequestState {
             body_bytes: 0,
             body_limit: 0,
             body_too_large: false,
-            head_judged: false,
+            reading: false,
+            inflates: false,
+            body: std::ptr::null_mut(),
             client: None,
             settled: None,
             keep_alive: KeepAlive::default(),
             keep_alive_refused: false,
             page: None,
+            denied: false,
+            vip: false,
+            has_session: false,
+            milestone: None,
+            new_cookie: None,
             slot: None,
             rules: std::ptr::null_mut(),
             share: std::ptr::null_mut(),

@@ -1,56 +1,50 @@
 //! What may pass: deny and permit rules about a request, and its notes for an access log (filters.md sections 5, 6.4 and 11).
 
-use super::RequestState;
 use super::deny::{Denial, denied, note_error};
 use super::header_parser::unique_id;
 use super::judging::Asked;
+use super::read_body::{self, ReadBody};
 use crate::clients;
 use crate::config::location;
 use crate::httpd::log;
 use crate::httpd::request::Request;
-use crate::runtime::{Runtime, runtime};
 use qos_core::config::LocationConfig;
 use qos_core::filter::{self, Action, Finding, Parameters, Stage, Target, message};
-use qos_core::parameters::Parsed;
 use qos_core::repeat::Lines;
 use std::ffi::{CStr, c_int};
-
-/// What the parser has made of the request; `None` where it was not asked.
-fn parsed<'a>(_request: Request<'a>) -> Option<&'a Parsed<'a>> {
-    None
-}
 
 /// The request as it came.
 fn target(request: Request<'_>) -> Target<'_> {
     Target::new(request.line(), request.raw_target())
 }
 
-/// Before a body is read: what denies the request without it (FW-20). `Some`: the request ends with this status.
-pub fn before_body(request: Request<'_>) -> Option<c_int> {
-    let location = location(request).filter(|location| location.url.looks_at_bodies())?;
-    let (runtime, state) = (runtime()?, RequestState::of(request)?);
-    state.head_judged = true;
-    let findings = filter::judge(&location.url, target(request), Stage::Head, runtime.log_only);
-    carry_out(request, state, runtime, &findings)
-}
-
-/// Step 6.
+/// Step 6. What denies the request without its body does so before the body is read (FW-20).
 pub fn judge(asked: &mut Asked<'_>) -> Option<c_int> {
     let request = asked.request;
-    let location = location(request).filter(|location| location.url.is_active())?;
-    let target = target(request);
-    let parsed = parsed(request);
-    let line = match location.url.looks_at_bodies() {
-        true => filter::parameter_line(parsed, request.note(c"qos-parp-query"), target.query),
-        false => None,
+    let filter = location(request).map(|location| &location.url).filter(|filter| filter.is_active())?;
+    let (target, all) = (target(request), asked.runtime.log_only);
+    if !filter.looks_at_bodies() {
+        let findings = filter::judge(filter, target, Stage::Whole(Parameters::default()), all);
+        return carry_out(asked, &findings);
+    }
+    let findings = filter::judge(filter, target, Stage::Head, all);
+    if let Some(status) = carry_out(asked, &findings) {
+        return Some(status);
+    }
+    let body = match read_body::parameters(asked) {
+        Ok(body) => body,
+        Err(status) => return Some(status),
     };
-    if let Some(line) = line.as_deref().filter(|_| parsed.is_some()) {
+    let line = match body {
+        Some(body) => filter::has_line(body.parsed()).then(|| body.line()),
+        None => request.note(c"qos-parp-query").or(target.query),
+    };
+    if let Some(line) = line.filter(|_| body.is_some()) {
         note_line(request, line);
     }
-    let parameters = Parameters { parsed, line: line.as_deref() };
-    let stage = if asked.state.head_judged { Stage::Body(parameters) } else { Stage::Whole(parameters) };
-    let findings = filter::judge(&location.url, target, stage, asked.runtime.log_only);
-    carry_out(request, asked.state, asked.runtime, &findings)
+    let parameters = Parameters { parsed: body.map(ReadBody::parsed), line };
+    let findings = filter::judge(filter, target, Stage::Body(parameters), all);
+    carry_out(asked, &findings)
 }
 
 /// The parameters as one line, for other rules and for an access log (section 5.2).
@@ -67,9 +61,10 @@ fn note_line(request: Request<'_>, line: &[u8]) {
     request.set_note(c"qos-parp-query", request.pool().string(text.get(1..).unwrap_or_default()));
 }
 
-fn carry_out(request: Request<'_>, state: &mut RequestState, runtime: &Runtime, findings: &[Finding<'_>]) -> Option<c_int> {
+fn carry_out(asked: &mut Asked<'_>, findings: &[Finding<'_>]) -> Option<c_int> {
     static NOT_PERMITTED: Lines = Lines::new();
     static WRONG_ENCODING: Lines = Lines::new();
+    let request = asked.request;
     findings.iter().find_map(|finding| {
         let (event, id, lines) = match finding {
             Finding::Denied { rule, .. } => {
@@ -79,9 +74,9 @@ fn carry_out(request: Request<'_>, state: &mut RequestState, runtime: &Runtime, 
             Finding::NotPermitted { .. } => (41, c"041", &NOT_PERMITTED),
             Finding::WrongEncoding { .. } => (46, c"046", &WRONG_ENCODING),
         };
-        let line = |client: &str, unique_id: &str| message::finding(finding, !runtime.log_only, client, unique_id);
+        let line = |client: &str, unique_id: &str| message::finding(finding, !asked.runtime.log_only, client, unique_id);
         say(request, lines, finding.action(), |times| message::summed_up(finding, times), line);
-        act(request, state, runtime, finding.action(), event, id)
+        act(asked, finding.action(), event, id)
     })
 }
 
@@ -94,7 +89,7 @@ pub fn events(asked: &mut Asked<'_>) -> Option<c_int> {
         let finding = Finding::Denied { rule, given_up: false };
         let line = |client: &str, unique_id: &str| message::finding(&finding, !asked.runtime.log_only, client, unique_id);
         say(request, &rule.lines, rule.action, |times| message::summed_up(&finding, times), line);
-        act(request, asked.state, asked.runtime, rule.action, 40, c"040")
+        act(asked, rule.action, 40, c"040")
     })
 }
 
@@ -111,13 +106,13 @@ fn say(request: Request<'_>, lines: &Lines, action: Action, rest: impl FnOnce(u3
 }
 
 /// Denies, or counts and notes only.
-fn act(request: Request<'_>, state: &mut RequestState, runtime: &Runtime, action: Action, event: u16, id: &'static CStr) -> Option<c_int> {
+fn act(asked: &mut Asked<'_>, action: Action, event: u16, id: &'static CStr) -> Option<c_int> {
     if action == Action::Deny {
         let denial = Denial { status: Some(crate::httpd::ffi::HTTP_FORBIDDEN as c_int), ..Denial::new(event, id) };
-        return denied(request, state, runtime, &denial);
+        return denied(asked.request, asked.state, asked.runtime, &denial);
     }
-    runtime.event(event);
-    note_error(request, id);
+    asked.runtime.event(event);
+    note_error(asked.request, id);
     None
 }
 

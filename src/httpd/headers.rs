@@ -34,6 +34,14 @@ impl<'a> HeaderTable<'a> {
     }
 }
 
+impl<'a> HeaderTable<'a> {
+    /// Names and values, which live as long as the request, also when they are removed.
+    pub fn pairs(&self) -> impl Iterator<Item = (&'a CStr, &'a [u8])> + '_ {
+        // SAFETY: keys and values are null or C strings of the request's pool or of the configuration.
+        self.entries().iter().filter_map(|entry| unsafe { (!entry.key.is_null()).then(|| CStr::from_ptr(entry.key)).zip(bytes(entry.val)) })
+    }
+}
+
 impl Headers for HeaderTable<'_> {
     fn find(&self, name: &CStr, accept: &mut dyn FnMut(&[u8]) -> bool) -> Option<&[u8]> {
         let name = name.to_bytes();

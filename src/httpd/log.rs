@@ -32,10 +32,18 @@ impl Sparse {
 
     /// Whether one more may be written; counts it.
     pub fn allows(&self) -> bool {
+        self.one_more().0
+    }
+
+    /// The same, and how many of an earlier second were not written and not summed up yet.
+    pub fn one_more(&self) -> (bool, Option<u32>) {
         let now = u32::try_from(super::clock::monotonic_ms() / 1000).unwrap_or(u32::MAX);
         let next = |word: u64| Burst::unpack(word).one_more(now);
         match self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| Some(next(word).0.pack())) {
-            Ok(before) | Err(before) => next(before).1,
+            Ok(before) | Err(before) => {
+                let (_, own, summed) = next(before);
+                (own, summed)
+            }
         }
     }
 }

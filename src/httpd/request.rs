@@ -3,6 +3,7 @@
 use super::headers::HeaderTable;
 use super::pool::Pool;
 use super::{bytes, ffi};
+use qos_core::cookie;
 use std::ffi::{CStr, c_char, c_void};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -261,6 +262,55 @@ impl<'a> Request<'a> {
         unsafe { ffi::apr_table_setn(self.get().err_headers_out, name.as_ptr(), value) };
     }
 
+    /// Adds a header to those of the response, unless that is made by httpd itself.
+    pub fn add_response_header(self, name: &'static CStr, value: *const c_char) {
+        // SAFETY: as for variables.
+        unsafe { ffi::apr_table_addn(self.get().headers_out, name.as_ptr(), value) };
+    }
+
+    /// Adds a header to those of the response, whoever makes it.
+    pub fn add_error_header(self, name: &'static CStr, value: *const c_char) {
+        // SAFETY: as for variables.
+        unsafe { ffi::apr_table_addn(self.get().err_headers_out, name.as_ptr(), value) };
+    }
+
+    /// The name of a user who has logged in.
+    pub fn user(self) -> Option<&'a [u8]> {
+        // SAFETY: a string of the request or null.
+        unsafe { bytes(self.get().user) }
+    }
+
+    /// The line of the request as it was received.
+    pub fn line(self) -> &'a [u8] {
+        // SAFETY: as above.
+        unsafe { bytes(self.get().the_request) }.unwrap_or_default()
+    }
+
+    /// Whether the client speaks https, or is said to (`ServerName https://...`).
+    pub fn is_https(self) -> bool {
+        // SAFETY: a live request; the result is a C string.
+        let scheme = unsafe { bytes(ffi::ap_run_http_scheme(self.as_ptr())) };
+        scheme == Some(b"https")
+    }
+
+    /// The second in which the request arrived, since 1970.
+    pub fn arrived(self) -> i64 {
+        self.arrived_us().div_euclid(1_000_000)
+    }
+
+    /// Takes all cookies of a name out of the request; their values (request-event.md section 14.3).
+    pub fn take_cookies(self, name: &[u8]) -> Vec<&'a [u8]> {
+        let Some(taken) = self.header(c"Cookie").and_then(|header| cookie::take(header, name)) else { return Vec::new() };
+        // SAFETY: a table of the request, C strings of the configuration and of the pool.
+        unsafe {
+            match &taken.rest {
+                Some(rest) => ffi::apr_table_setn(self.get().headers_in, c"Cookie".as_ptr(), self.pool().string(rest)),
+                None => ffi::apr_table_unset(self.get().headers_in, c"Cookie".as_ptr()),
+            }
+        }
+        taken.values
+    }
+
     /// Answers the request with a page of this server and a status (request-event.md section 4.1 step 6). The request is over then.
     pub fn show_page(self, path: &CStr, status: u16) {
         let request = self.as_ptr();
@@ -291,12 +341,6 @@ impl<'a> Request<'a> {
                 self.set_variable(name, value);
             }
         }
-    }
-
-    /// The first line as it was received.
-    pub fn line(self) -> &'a [u8] {
-        // SAFETY: as above.
-        unsafe { bytes(self.get().the_request) }.unwrap_or_default()
     }
 
     /// A note.

@@ -3,6 +3,7 @@
 //! The module is unloaded and loaded again at each restart; its statics vanish, the process pool stays.
 
 use super::ffi;
+use qos_core::token::SECRET_BYTES;
 use std::ptr::NonNull;
 
 const KEY: &std::ffi::CStr = c"mod_qos-region";
@@ -17,6 +18,30 @@ struct Retained {
     region: *mut u8,
     /// Place of the client table, which is a mapping of its own so that its size can change.
     clients: *mut u8,
+}
+
+/// Random bytes that stand for `QS_SessionKey` where none is configured: as long as the server runs.
+const SECRET_KEY: &std::ffi::CStr = c"mod_qos-secret";
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Random {
+    made: bool,
+    bytes: [u8; SECRET_BYTES],
+}
+
+/// The random secret of this server, made by `make` when it is asked for first. `None`: it cannot be made.
+pub fn secret(make: impl FnOnce() -> Option<[u8; SECRET_BYTES]>) -> Option<[u8; SECRET_BYTES]> {
+    let place = block::<Random>(SECRET_KEY)?;
+    // SAFETY: see `block`; all its bits are zero at first, which is a valid value.
+    let kept = unsafe { place.read() };
+    if kept.made {
+        return Some(kept.bytes);
+    }
+    let bytes = make()?;
+    // SAFETY: as above.
+    unsafe { place.write(Random { made: true, bytes }) };
+    Some(bytes)
 }
 
 fn retained() -> Option<NonNull<Retained>> {

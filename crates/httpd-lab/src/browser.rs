@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::{RawClient, sys, wait_until};
@@ -34,9 +35,23 @@ impl Browser {
     /// # Panics
     /// If it is missing or does not start.
     pub fn start(folder: &Path, width: u32, height: u32) -> Browser {
+        Browser::start_with(folder, width, height, "{}")
+    }
+
+    /// The same; it takes no cookies.
+    ///
+    /// # Panics
+    /// As [`Browser::start`].
+    pub fn start_without_cookies(folder: &Path, width: u32, height: u32) -> Browser {
+        Browser::start_with(folder, width, height, "{\"profile\":{\"default_content_setting_values\":{\"cookies\":2}}}")
+    }
+
+    fn start_with(folder: &Path, width: u32, height: u32, preferences: &str) -> Browser {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
         let program = Browser::program().expect("chromium is installed (make setup)");
-        let folder = folder.join(format!("browser-{width}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+        let folder = folder.join(format!("browser-{}-{}", NEXT.fetch_add(1, Ordering::Relaxed), std::process::id()));
+        std::fs::create_dir_all(folder.join("Default")).unwrap();
+        std::fs::write(folder.join("Default/Preferences"), preferences).unwrap();
         let log = std::fs::File::create(folder.join("stderr.log")).unwrap();
         let mut command = Command::new(program);
         command.args(COMMON).arg(format!("--window-size={width},{height}")).arg(format!("--user-data-dir={}", folder.display()));

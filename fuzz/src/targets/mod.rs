@@ -5,7 +5,9 @@ mod bodies;
 mod configuration;
 mod console;
 mod filters;
+mod form;
 mod geo;
+mod multipart;
 mod patterns;
 mod text;
 mod variables;
@@ -20,7 +22,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("configuration", configuration::run),
     ("console", console::run),
     ("filters", filters::run),
+    ("form", form::run),
     ("geo", geo::run),
+    ("multipart", multipart::run),
     ("patterns", patterns::run),
     ("text", text::run),
     ("variables", variables::run),

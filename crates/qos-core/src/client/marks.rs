@@ -26,6 +26,8 @@ pub mod low {
 pub struct Marks {
     /// A VIP.
     pub vip: bool,
+    /// Until when, monotonic seconds, kept in whole minutes; `None`: as long as it is remembered.
+    pub vip_until: Option<u32>,
     /// Since when it has low priority, monotonic seconds; `None`: it has not.
     pub low_since: Option<u32>,
     /// Low-priority flags.
@@ -33,6 +35,20 @@ pub struct Marks {
 }
 
 impl Marks {
+    /// A VIP from now on, for so many seconds (`QS_VipIPTimeout`; whole minutes, rounded up) or for good. What is for good stays so.
+    #[must_use]
+    pub fn promote(self, now: u32, seconds: Option<u32>) -> Marks {
+        let until = seconds.map(|seconds| now.saturating_add(seconds).div_ceil(60).saturating_mul(60));
+        let for_good = self.vip && self.vip_until.is_none();
+        Marks { vip: true, vip_until: until.filter(|_| !for_good), ..self }
+    }
+
+    /// What the console says: a VIP for good, or none.
+    #[must_use]
+    pub fn set_vip(self, vip: bool) -> Marks {
+        Marks { vip, vip_until: None, ..self }
+    }
+
     /// Whether the client has low priority now.
     #[must_use]
     pub fn is_low(self, now: u32) -> bool {
@@ -138,7 +154,7 @@ mod tests {
     fn who_is_refused_at_which_number_of_connections() {
         let prefer = Prefer { percent: 80 };
         for (flags, first_refused) in [(0x02, 98), (0x00, 95), (0x01, 93), (0x04, 91), (0x18, 88), (0x3d, 81)] {
-            let marks = Marks { vip: false, low_since: (flags & 0x3d != 0).then_some(1000), flags };
+            let marks = Marks { low_since: (flags & 0x3d != 0).then_some(1000), flags, ..Marks::default() };
             let refused = (1..=100).find(|n| prefer.judge(marks, *n, 100, 1000).is_some());
             assert_eq!(refused, Some(first_refused), "{flags:#04x}");
         }
@@ -149,19 +165,31 @@ mod tests {
     /// W49: a mark of more than a day ago counts no more.
     #[test]
     fn an_old_mark_is_no_penalty() {
-        let marks = Marks { vip: false, low_since: Some(1000), flags: 0x3d };
+        let marks = Marks { low_since: Some(1000), flags: 0x3d, ..Marks::default() };
         assert_eq!((penalty(marks, 1000 + LOW_SECONDS), penalty(marks, 1001 + LOW_SECONDS)), (12, 4));
         assert_eq!(marks.forget(1001 + LOW_SECONDS), Marks::default());
         assert_eq!(marks.forget(1000 + LOW_SECONDS), marks);
-        assert_eq!(Marks { low_since: None, flags: 0xff, vip: true }.forget(9), Marks { low_since: None, flags: 0x02, vip: true });
+        assert_eq!(Marks { flags: 0xff, vip: true, ..Marks::default() }.forget(9), Marks { flags: 0x02, vip: true, ..Marks::default() });
     }
 
     #[test]
     fn one_abnormal_class_lowers_without_a_flag_and_two_set_it() {
         let normal = Marks::default().behaves(Behaviour::Normal, 5);
         assert_eq!((normal.flags, normal.low_since), (low::NORMAL, None));
-        assert_eq!(normal.behaves(Behaviour::Abnormal(1), 7), Marks { vip: false, low_since: Some(7), flags: 0 });
-        assert_eq!(normal.behaves(Behaviour::Abnormal(2), 7), Marks { vip: false, low_since: Some(7), flags: low::ABNORMAL });
+        assert_eq!(normal.behaves(Behaviour::Abnormal(1), 7), Marks { low_since: Some(7), ..Marks::default() });
+        assert_eq!(normal.behaves(Behaviour::Abnormal(2), 7), Marks { low_since: Some(7), flags: low::ABNORMAL, ..Marks::default() });
         assert_eq!(normal.behaves(Behaviour::Unknown, 7).flags, 0);
+    }
+
+    #[test]
+    fn a_vip_may_be_one_for_a_time_only() {
+        let none = Marks::default();
+        assert_eq!(none.promote(100, Some(60)), Marks { vip: true, vip_until: Some(180), ..none });
+        assert_eq!(none.promote(120, Some(60)), Marks { vip: true, vip_until: Some(180), ..none });
+        assert_eq!(none.promote(100, None), none.set_vip(true));
+        // A mark for good, the console's for instance, stays one.
+        assert_eq!(none.set_vip(true).promote(100, Some(60)), none.set_vip(true));
+        assert_eq!(none.promote(100, Some(60)).promote(200, Some(60)).vip_until, Some(300));
+        assert_eq!(none.promote(100, Some(60)).set_vip(false), none);
     }
 }

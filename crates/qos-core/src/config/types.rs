@@ -3,11 +3,20 @@
 use super::client_types::{ClientConfig, Serialize, StatusEvent, merge_status_events};
 use super::denial::Denials;
 use super::handlers::{GeoConfig, ReportConfig};
+use super::header_filter::{HeaderFilters, LocationHeaderFilters};
 use super::headers::HeaderRules;
+use super::milestone::MilestoneConfig;
+use super::request_body::BodyConfig;
 use super::request_rules::RequestRules;
+use super::value::{Wrong, wrong};
 use super::variables::{LocationVariables, ServerVariables};
+use super::vip::VipConfig;
 use crate::filter::UrlFilter;
+use crate::list::List;
+use crate::milestone;
 use crate::network::NetworkSet;
+use crate::redirect::Redirect;
+use crate::tracking::Tracking;
 use std::ffi::CStr;
 use std::sync::Arc;
 
@@ -133,6 +142,8 @@ pub struct ServerConfig {
     pub client_entries: Option<u32>,
     /// `QS_LimitRequestBody`, bytes.
     pub body_limit: Option<u64>,
+    /// How bodies are inspected.
+    pub body: BodyConfig,
     /// `QS_LogOnly`.
     pub log_only: Option<bool>,
     /// `QS_SupportIPv6` (accepted; addresses are always compared whole).
@@ -153,8 +164,18 @@ pub struct ServerConfig {
     pub variables: ServerVariables,
     /// Headers that are set or removed.
     pub headers: HeaderRules,
+    /// Headers that may pass.
+    pub header_filters: HeaderFilters,
     /// How requests are denied.
     pub denials: Denials,
+    /// VIPs and sessions.
+    pub vip: VipConfig,
+    /// Milestones.
+    pub milestones: MilestoneConfig,
+    /// `QS_UserTrackingCookieName`.
+    pub tracking: Option<Tracking>,
+    /// `QS_RedirectIf` in order.
+    pub redirects: List<Redirect>,
     /// Whether this server itself says how many connections it takes (own counters, section 3.1).
     pub owns_connections: bool,
 }
@@ -187,6 +208,7 @@ impl ServerConfig {
             status_events: merge_status_events(&base.status_events, &own.status_events),
             client_entries: base.client_entries,
             body_limit: own.body_limit.or(base.body_limit),
+            body: BodyConfig::merge(&base.body, &own.body),
             log_only: base.log_only,
             support_ipv6: base.support_ipv6,
             status: base.status,
@@ -197,9 +219,34 @@ impl ServerConfig {
             rules: RequestRules::merge(&base.rules, &own.rules),
             variables: ServerVariables::merge(&base.variables, &own.variables),
             headers: HeaderRules::merge(&base.headers, &own.headers),
+            header_filters: HeaderFilters::merge(&base.header_filters, &own.header_filters),
             denials: Denials::merge(&base.denials, &own.denials),
+            vip: VipConfig::merge(&base.vip, &own.vip),
+            milestones: MilestoneConfig::merge(&base.milestones, &own.milestones),
+            tracking: own.tracking.clone().or_else(|| base.tracking.clone()),
+            redirects: List::append(&base.redirects, &own.redirects),
             owns_connections: own.owns_connections,
         }
+    }
+
+    /// The cookies of a server must have different names.
+    ///
+    /// # Errors
+    /// [`Wrong`]
+    pub fn cookies_differ(&self) -> Result<(), Wrong> {
+        let session = self.vip.has_sessions().then(|| self.vip.cookie());
+        let milestone = (!self.milestones.list.is_empty()).then_some(milestone::COOKIE.as_bytes());
+        let user = self.tracking.as_ref().map(|tracking| tracking.name.as_slice());
+        let same = |a: Option<&[u8]>, b: Option<&[u8]>| a.zip(b).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b));
+        let directive = if same(user, session) || same(user, milestone) {
+            "QS_UserTrackingCookieName"
+        } else if same(session, milestone) {
+            "QS_SessionCookieName"
+        } else {
+            return Ok(());
+        };
+        let name = if directive == "QS_SessionCookieName" { session } else { user };
+        Err(wrong(directive, name.unwrap_or_default(), "is the name of another cookie of this server", "a name of its own"))
     }
 
     /// Whether nothing is enforced.
@@ -225,6 +272,8 @@ pub struct LocationConfig {
     pub off_events: Vec<OffEvent>,
     /// `QS_LimitRequestBody`, bytes.
     pub body_limit: Option<u64>,
+    /// `QS_BodyMaxSize`, bytes.
+    pub body_max_size: Option<u64>,
     /// `QS_SetEnvIfStatus` in order.
     pub status_events: Vec<StatusEvent>,
     /// Variables that are set.
@@ -233,19 +282,32 @@ pub struct LocationConfig {
     pub url: UrlFilter,
     /// Path, pattern or directory of the section.
     pub section: Option<Arc<CStr>>,
+    /// Headers that may pass.
+    pub header_filters: LocationHeaderFilters,
+    /// `QS_RedirectIf` in order.
+    pub redirects: List<Redirect>,
 }
 
 impl LocationConfig {
+    /// Whether rules want to see what is in bodies (filters.md section 0.2, "body filter on").
+    #[must_use]
+    pub fn inspects_bodies(&self) -> bool {
+        self.url.looks_at_bodies()
+    }
+
     /// The inner section wins; variables add up, `-` removes.
     #[must_use]
     pub fn merge(base: &LocationConfig, own: &LocationConfig) -> LocationConfig {
         LocationConfig {
             off_events: merge_off_events(&base.off_events, &own.off_events),
             body_limit: own.body_limit.or(base.body_limit),
+            body_max_size: own.body_max_size.or(base.body_max_size),
             status_events: merge_status_events(&base.status_events, &own.status_events),
             variables: LocationVariables::merge(&base.variables, &own.variables),
             url: UrlFilter::merge(&base.url, &own.url),
             section: own.section.as_ref().or(base.section.as_ref()).cloned(),
+            header_filters: LocationHeaderFilters::merge(base.header_filters, own.header_filters),
+            redirects: List::append(&base.redirects, &own.redirects),
         }
     }
 }
@@ -264,6 +326,21 @@ mod tests {
         let own = ServerConfig { per_ip: Some(10), ..ServerConfig::default() };
         let merged = ServerConfig::merge(&base, &own);
         assert_eq!((merged.per_ip, merged.per_ip_from), (Some(10), Some(700)));
+    }
+
+    #[test]
+    fn cookies_have_different_names() {
+        let mut server = ServerConfig { tracking: Some(Tracking { name: b"modqos".to_vec(), ..Tracking::default() }), ..ServerConfig::default() };
+        assert_eq!(server.cookies_differ(), Ok(()), "no session, no cookie");
+        server.vip.user = true;
+        let error = server.cookies_differ().unwrap_err().to_string();
+        assert_eq!(error, "QS_UserTrackingCookieName: 'modqos' is the name of another cookie of this server; expected a name of its own");
+        server.tracking = None;
+        server.vip.cookie = Some(b"qsscd".to_vec());
+        assert_eq!(server.cookies_differ(), Ok(()));
+        let pattern = crate::pattern::Pattern::new(b"x").unwrap();
+        server.milestones.list.push(milestone::Milestone { pattern, deny: true, think_time: None });
+        assert!(server.cookies_differ().unwrap_err().to_string().starts_with("QS_SessionCookieName: 'qsscd' is"));
     }
 
     #[test]

@@ -190,10 +190,10 @@ mod tests {
         read(&mut config, "QS_DenyEvent", &["+c", "deny", "!ISXML"]).unwrap();
         read(&mut config, "QS_DenyQuery", &["-c", "log", "x"]).unwrap();
         let rules = config.url.rules.iter().collect::<Vec<_>>();
-        assert_eq!(rules.iter().map(|rule| (rule.id.to_str().unwrap(), rule.kind, rule.action)).collect::<Vec<_>>(), [
-            ("a", Kind::Path, Action::Deny),
-            ("b", Kind::Permit, Action::Log)
-        ]);
+        assert_eq!(
+            rules.iter().map(|rule| (rule.id.to_str().unwrap(), rule.kind, rule.action)).collect::<Vec<_>>(),
+            [("a", Kind::Path, Action::Deny), ("b", Kind::Permit, Action::Log)]
+        );
         assert_eq!(rules.iter().map(|rule| rule.pattern().unwrap().options().caseless).collect::<Vec<_>>(), [true, false]);
     }
 

@@ -172,19 +172,6 @@ fn digit(byte: u8) -> Option<u8> {
     }
 }
 
-/// Escapes what is meant as it stands, so that decoding restores it (section 7.3).
-pub fn escape(text: &[u8], line: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in text {
-        if byte.is_ascii_graphic() && !b"()<>@,;:\\/[]?={}\"'&%+".contains(byte) {
-            line.push(*byte);
-        } else {
-            let digit = |place: u8| DIGITS.get(usize::from(place)).copied().unwrap_or(b'0');
-            line.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,16 +245,5 @@ mod tests {
         assert_eq!(more(b"%uff1c%u2215", unicode), ["<\u{2215}".as_bytes()]);
         assert_eq!(more(b"%25u0153", unicode), [&b"S"[..], "\u{153}".as_bytes()]);
         assert_eq!(more(b"%ud800", unicode), ["\u{fffd}".as_bytes()]);
-    }
-
-    #[test]
-    fn escaping_is_undone_by_decoding() {
-        let all = (0..=u8::MAX).collect::<Vec<u8>>();
-        let mut line = Vec::new();
-        escape(&all, &mut line);
-        assert_eq!(decode(&line, true), Decoded { bytes: Cow::Owned(all), errors: 0 });
-        let mut line = Vec::new();
-        escape(b"c&d=e \xc3", &mut line);
-        assert_eq!(line, b"c%26d%3de%20%c3");
     }
 }

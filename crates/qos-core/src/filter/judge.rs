@@ -1,12 +1,10 @@
 //! Whether a request may pass (filters.md sections 5.3 and 5.4).
 
 use super::decode::Decoding;
-use super::line::serialized;
 use super::rule::{Action, Kind, Rule};
 use super::store::{Hit, Rules};
 use super::subjects::{Body, Head, Subjects, Target};
 use crate::parameters::Parsed;
-use std::borrow::Cow;
 
 /// What a location says of what may pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,7 +63,7 @@ pub enum Stage<'a> {
 pub struct Parameters<'a> {
     /// What the parser has made of it; `None` where it was not asked.
     pub parsed: Option<&'a Parsed<'a>>,
-    /// [`parameter_line`].
+    /// All parameters as one line: [`Parsed::line`] if there [is one](has_line); where the parser was not asked, a line that is known otherwise, else the query (FW-16).
     pub line: Option<&'a [u8]>,
 }
 
@@ -104,13 +102,10 @@ impl Finding<'_> {
     }
 }
 
-/// The parameters of a request as one line: those that were parsed, else a line that is known otherwise, else the query (FW-16). `None`: there are none.
+/// Whether a request has a line of parameters: not if it has none, and nothing behind the `?` of its URL (section 5.1).
 #[must_use]
-pub fn parameter_line<'a>(parsed: Option<&Parsed<'_>>, known: Option<&'a [u8]>, query: Option<&'a [u8]>) -> Option<Cow<'a, [u8]>> {
-    match parsed {
-        Some(parsed) => serialized(parsed, query).map(Cow::Owned),
-        None => known.or(query).map(Cow::Borrowed),
-    }
+pub fn has_line(parsed: &Parsed<'_>) -> bool {
+    !parsed.parameters.is_empty() || parsed.query.is_some_and(|query| !query.is_empty())
 }
 
 /// Judges a request; what was found in the order in which it is logged. Only the last finding denies, unless `all` are asked for: where nothing is enforced, all that would deny are
@@ -154,7 +149,8 @@ pub fn judge<'r>(filter: &'r UrlFilter, target: Target<'_>, stage: Stage<'_>, al
             Some(body) if filter.permit_body == Some(true) => body.decoded_line(),
             _ => head.decoded_query(),
         };
-        findings.extend(not_permitted(rules, &head, query));
+        let unknown = filter.permit_body == Some(true) && body.as_ref().is_some_and(Body::is_unknown);
+        findings.extend(not_permitted(rules, &head, query, unknown));
     }
     findings
 }
@@ -194,9 +190,11 @@ fn hits(filter: &UrlFilter, head: &Head<'_>, body: Option<&Body<'_>>, stage: Sta
 }
 
 /// Whether no permit rule matches. It is denied if any of them says so (FW-29b).
-fn not_permitted<'r>(rules: &'r Rules, head: &Head<'_>, query: Option<&[u8]>) -> Option<Finding<'r>> {
+///
+/// `unknown`: there is more in the body than is known.
+fn not_permitted<'r>(rules: &'r Rules, head: &Head<'_>, query: Option<&[u8]>, unknown: bool) -> Option<Finding<'r>> {
     let mut given_up = false;
-    let permitted = head.uris(query).is_some_and(|uris| {
+    let permitted = head.uris(query).filter(|_| !unknown).is_some_and(|uris| {
         uris.iter().all(|uri| {
             let mut hits = Vec::new();
             rules.matching(Kind::Permit, &[uri], &mut hits);

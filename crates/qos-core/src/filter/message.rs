@@ -20,7 +20,9 @@ pub fn finding(finding: &Finding<'_>, enforced: bool, client: &str, unique_id: &
 #[must_use]
 pub fn summed_up(finding: &Finding<'_>, times: u32) -> String {
     let (number, what) = match finding {
-        Finding::Denied { rule, .. } => (40, format!("{} rule id: {} ({})", rule.kind.directive(), rule.id.to_string_lossy(), String::from_utf8_lossy(&rule.text))),
+        Finding::Denied { rule, .. } => {
+            (40, format!("{} rule id: {} ({})", rule.kind.directive(), rule.id.to_string_lossy(), String::from_utf8_lossy(&rule.text)))
+        }
         Finding::NotPermitted { .. } => (41, "no permit rule match".to_owned()),
         Finding::WrongEncoding { .. } => (46, "invalid url encoding".to_owned()),
     };

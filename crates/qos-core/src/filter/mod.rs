@@ -5,7 +5,6 @@
 
 mod decode;
 mod judge;
-mod line;
 pub mod message;
 mod path;
 mod remarks;
@@ -20,9 +19,8 @@ mod tests;
 #[cfg(test)]
 mod vectors;
 
-pub use decode::{Decoded, Decoding, decode, escape, further};
-pub use judge::{Finding, Parameters, Stage, UrlFilter, judge, parameter_line};
-pub use line::serialized;
+pub use decode::{Decoded, Decoding, decode, further};
+pub use judge::{Finding, Parameters, Stage, UrlFilter, has_line, judge};
 pub use path::normalized;
 pub use remarks::remarks;
 pub use rule::{Action, Kind, Rule, Test};

@@ -62,15 +62,23 @@ mod tests {
     #[test]
     fn what_is_said() {
         let one = section(c"/", &[("QS_DenyPath", &["+a1", "deny", "x"]), ("QS_DenyQuery", &["+A1", "deny", "x"]), ("QS_DenyPath", &["-b", "log", "x"])]);
-        let two = section(c"/a", &[
-            ("QS_PermitUri", &["+p", "deny", "x"]),
-            ("QS_PermitUri", &["+q", "log", "x"]),
-            ("QS_DenyPath", &["-a1", "log", "x"]),
-            ("QS_DenyQuery", &["+r", "deny", "^(?=(a+)+$)"]),
-            ("QS_DenyQuery", &["+s", "deny", "^(a+)+$"]),
-        ]);
+        let two = section(
+            c"/a",
+            &[
+                ("QS_PermitUri", &["+p", "deny", "x"]),
+                ("QS_PermitUri", &["+q", "log", "x"]),
+                ("QS_DenyPath", &["-a1", "log", "x"]),
+                ("QS_DenyQuery", &["+r", "deny", "^(?=(a+)+$)"]),
+                ("QS_DenyQuery", &["+s", "deny", "^(a+)+$"]),
+            ],
+        );
         let remarks = remarks(&[&one, &two]);
-        let begins = ["QS_DenyQuery +A1 in / replaces QS_DenyPath +A1: ", "rule id -b in / removes nothing", "QS_PermitUri in /a: some rules have", "QS_DenyQuery +r in /a: '^(?=(a+)+$)' repeats"];
+        let begins = [
+            "QS_DenyQuery +A1 in / replaces QS_DenyPath +A1: ",
+            "rule id -b in / removes nothing",
+            "QS_PermitUri in /a: some rules have",
+            "QS_DenyQuery +r in /a: '^(?=(a+)+$)' repeats",
+        ];
         assert_eq!(remarks.len(), begins.len(), "{remarks:#?}");
         for (remark, begin) in remarks.iter().zip(begins) {
             assert!(remark.starts_with(begin), "{remark}");

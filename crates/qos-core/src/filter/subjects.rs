@@ -2,7 +2,7 @@
 
 use super::decode::{Decoded, Decoding, decode, further};
 use super::path::normalized;
-use crate::parameters::{Origin, Parsed};
+use crate::parameters::Parsed;
 use std::borrow::Cow;
 
 /// A request as it came: nothing is decoded.
@@ -130,6 +130,11 @@ impl<'a> Body<'a> {
         self.parsed.is_some() || self.raw_line != head.target.query
     }
 
+    /// Whether there are parameters in it that are not known.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.parsed.is_some_and(|parsed| parsed.unparsed)
+    }
+
     pub(super) fn errors(&self) -> u32 {
         self.line.as_ref().map_or(0, |line| line.errors)
     }
@@ -146,9 +151,8 @@ impl<'a> Body<'a> {
             _ => Vec::new(),
         };
         let Some(parsed) = self.parsed else { return subjects };
-        // JSON is in the line and among the subjects already; its quotes and braces are not meant.
-        let raw = parsed.raw.filter(|_| !parsed.parameters.iter().any(|parameter| parameter.origin == Origin::Json));
-        for subject in parsed.subjects.iter().map(|subject| &**subject).chain(raw) {
+        for subject in &parsed.subjects {
+            let subject: &[u8] = subject;
             subjects.push(Cow::Borrowed(subject));
             let decoded = decoded_with_further(subject, self.decoding);
             subjects.extend(decoded.into_iter().filter(|decoded| **decoded != *subject));

@@ -14,7 +14,8 @@ fn sections(text: &str) -> Vec<(String, UrlFilter)> {
             continue;
         }
         let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-        let mut parts = rest.trim().splitn(3, char::is_whitespace).map(|part| part.trim().trim_matches('"')).filter(|part| !part.is_empty()).collect::<Vec<_>>();
+        let mut parts =
+            rest.trim().splitn(3, char::is_whitespace).map(|part| part.trim().trim_matches('"')).filter(|part| !part.is_empty()).collect::<Vec<_>>();
         // Columns of blanks stand before the last argument.
         if let Some(last) = parts.last_mut() {
             *last = last.trim().trim_matches('"');
@@ -47,8 +48,7 @@ fn words(findings: &[Finding<'_>]) -> Vec<String> {
 fn found(filter: &UrlFilter, target: &str, all: bool) -> Vec<String> {
     let line = format!("GET {target} HTTP/1.1");
     let target = Target::new(line.as_bytes(), target.as_bytes());
-    let known = parameter_line(None, None, target.query);
-    let parameters = Parameters { parsed: None, line: known.as_deref() };
+    let parameters = Parameters { parsed: None, line: target.query };
     let whole = words(&judge(filter, target, Stage::Whole(parameters), all));
     // In two steps it is the same, apart from rules that only log and come in another order.
     let mut steps = words(&judge(filter, target, Stage::Head, all));
@@ -100,7 +100,11 @@ fn inheritance() {
     ] {
         let path = Target::new(b"", target.as_bytes()).path;
         let filter = filter_of(&sections, path);
-        assert_eq!((found(&filter, target, false), found(&filter, target, true)), (expected.iter().map(|w| (*w).to_owned()).collect(), expected.iter().map(|w| (*w).to_owned()).collect()), "{target}");
+        assert_eq!(
+            (found(&filter, target, false), found(&filter, target, true)),
+            (expected.iter().map(|w| (*w).to_owned()).collect(), expected.iter().map(|w| (*w).to_owned()).collect()),
+            "{target}"
+        );
     }
 }
 
@@ -158,9 +162,14 @@ fn encoding_is_checked_without_rules() {
 /// `QS_Decoding`, and what switches it off again (section 2.3).
 #[test]
 fn decodings() {
-    let sections = sections("<Location />\nQS_Decoding uni\nQS_DenyQuery +a deny <|\u{153}\n</Location>\n<Location /off>\nQS_DenyInheritanceOff\nQS_DenyQuery +a deny <\n</Location>\n<Location /once>\nQS_Decoding once\n</Location>");
+    let sections = sections(
+        "<Location />\nQS_Decoding uni\nQS_DenyQuery +a deny <|\u{153}\n</Location>\n<Location /off>\nQS_DenyInheritanceOff\nQS_DenyQuery +a deny <\n</Location>\n<Location /once>\nQS_Decoding once\n</Location>",
+    );
     let at = |target: &str| found(&filter_of(&sections, Target::new(b"", target.as_bytes()).path), target, false).join(" ");
-    assert_eq!((at("/?%uff1c"), at("/off?%uff1c"), at("/off?%253c"), at("/?%u0153"), at("/once?%253c"), at("/once?%3c")), ("a".into(), String::new(), "a".into(), "a".into(), String::new(), "a".into()));
+    assert_eq!(
+        (at("/?%uff1c"), at("/off?%uff1c"), at("/off?%253c"), at("/?%u0153"), at("/once?%253c"), at("/once?%3c")),
+        ("a".into(), String::new(), "a".into(), "a".into(), String::new(), "a".into())
+    );
 }
 
 fn given<'a>(parameters: &[(&'a str, &'a str, Origin)]) -> Parsed<'a> {
@@ -171,15 +180,17 @@ fn given<'a>(parameters: &[(&'a str, &'a str, Origin)]) -> Parsed<'a> {
         origin: *origin,
         url_encoded: matches!(origin, Origin::Query | Origin::Form),
     };
-    Parsed { parameters: parameters.iter().map(parameter).collect(), ..Parsed::default() }
+    let of_query = parameters.iter().filter(|(_, _, origin)| *origin == Origin::Query).count();
+    Parsed { of_query, parameters: parameters.iter().map(parameter).collect(), ..Parsed::default() }
 }
 
 /// What a POST meets before and after its body was read.
 fn posted(filter: &UrlFilter, target: &str, parsed: &Parsed<'_>) -> (Vec<String>, Vec<String>) {
     let line = format!("POST {target} HTTP/1.1");
     let target = Target::new(line.as_bytes(), target.as_bytes());
-    let known = parameter_line(Some(parsed), None, target.query);
-    let parameters = Parameters { parsed: Some(parsed), line: known.as_deref() };
+    let parsed = Parsed { query: target.query, ..parsed.clone() };
+    let line = has_line(&parsed).then(|| parsed.line());
+    let parameters = Parameters { parsed: Some(&parsed), line: line.as_deref() };
     (words(&judge(filter, target, Stage::Head, false)), words(&judge(filter, target, Stage::Body(parameters), false)))
 }
 
@@ -196,7 +207,7 @@ fn bodies() {
         ("B5", "/app/post", given(&[("a", "1\0", Form), ("b", "<script", Form)]), Some("qu2")),
         ("B6", "/app/post", given(&[("", "<script", Form)]), Some("qu2")),
         ("B8", "/app/post", given(&[("a", "exec", Form), ("b", "(", Form)]), Some("qu3")),
-        ("B10", "/app/post", Parsed { raw: Some(b"a=<script"), ..Parsed::default() }, Some("qu2")),
+        ("B10", "/app/post", Parsed { subjects: vec![Cow::Borrowed(b"a=%3cscript")], ..Parsed::default() }, Some("qu2")),
         ("B16", "/app/post", given(&[("f", "<script", Multipart)]), Some("qu2")),
         ("B17", "/app/post", given(&[("f", "%3Cscript", Multipart)]), Some("qu2")),
         ("B18", "/app/post", given(&[("f", "100% sure", Multipart)]), None),
@@ -205,7 +216,8 @@ fn bodies() {
         ("B31", "/shop/item", given(&[("id", "42", Form)]), None),
         ("B32", "/shop/item?id=1", given(&[("id", "1", Query), ("id", "42", Form)]), Some("041")),
         ("B33", "/shop/search", given(&[("q", "two+words", Form)]), None),
-        ("B35", "/shop/item", Parsed { raw: Some(b"id=42&evil=1"), ..Parsed::default() }, None),
+        ("B35", "/shop/item", Parsed { subjects: vec![Cow::Borrowed(b"id=42&evil=1")], ..Parsed::default() }, None),
+        ("13.7", "/shop/item", Parsed { unparsed: true, ..Parsed::default() }, Some("041")),
         ("J3", "/app/api", given(&[("J_o_<script_n", "1", Json)]), Some("qu2")),
         ("J6", "/app/api", Parsed { subjects: vec![Cow::Borrowed(b"<script")], ..given(&[("J_o_q_v", "\\u003cscript", Json)]) }, Some("qu2")),
         ("J8", "/app/api", given(&[("J_o_q_v", "%3cscript", Json)]), Some("qu2")),
@@ -245,7 +257,12 @@ fn a_pattern_that_is_given_up() {
 #[test]
 fn variables() {
     let filter = one("QS_DenyEvent +noxml deny !ISXML\nQS_DenyEvent +bad log BAD");
-    let matching = |set: &[&str]| events(&filter.rules, &|name: &CString| set.iter().any(|set| set.eq_ignore_ascii_case(name.to_str().unwrap()))).into_iter().map(|rule| rule.id.clone()).collect::<Vec<_>>();
+    let matching = |set: &[&str]| {
+        events(&filter.rules, &|name: &CString| set.iter().any(|set| set.eq_ignore_ascii_case(name.to_str().unwrap())))
+            .into_iter()
+            .map(|rule| rule.id.clone())
+            .collect::<Vec<_>>()
+    };
     assert_eq!((matching(&[]), matching(&["isxml"]), matching(&["BAD"])), (vec![c"noxml".into()], vec![], vec![c"noxml".into(), c"bad".into()]));
 }
 
@@ -253,14 +270,25 @@ fn variables() {
 fn log_lines() {
     let filter = one("QS_DenyPath +a deny ^/x\nQS_DenyQuery +b log y\nQS_DenyEvent +c deny !V\nQS_InvalidUrlEncoding deny\nQS_PermitUri +p deny ^/z");
     let target = Target::new(b"", b"/x?y%");
-    let lines = |enforced| judge(&filter, target, Stage::Whole(Parameters::default()), true).iter().map(|found| message::finding(found, enforced, "192.0.2.7", "u")).collect::<Vec<_>>();
-    assert_eq!(lines(true), [
-        "mod_qos(046): access denied, invalid url encoding, action=deny, c=192.0.2.7, id=u",
-        "mod_qos(040): access denied, QS_DenyPath rule id: a (^/x), action=deny, c=192.0.2.7, id=u",
-        "mod_qos(040): access denied, QS_DenyQuery rule id: b (y), action=log only, c=192.0.2.7, id=u",
-        "mod_qos(041): access denied, no permit rule match, action=deny, c=192.0.2.7, id=u",
-    ]);
+    let lines = |enforced| {
+        judge(&filter, target, Stage::Whole(Parameters::default()), true)
+            .iter()
+            .map(|found| message::finding(found, enforced, "192.0.2.7", "u"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        lines(true),
+        [
+            "mod_qos(046): access denied, invalid url encoding, action=deny, c=192.0.2.7, id=u",
+            "mod_qos(040): access denied, QS_DenyPath rule id: a (^/x), action=deny, c=192.0.2.7, id=u",
+            "mod_qos(040): access denied, QS_DenyQuery rule id: b (y), action=log only, c=192.0.2.7, id=u",
+            "mod_qos(041): access denied, no permit rule match, action=deny, c=192.0.2.7, id=u",
+        ]
+    );
     assert!(lines(false).iter().all(|line| line.contains("action=log only")));
     let event = events(&filter.rules, &|_| false)[0];
-    assert_eq!(message::finding(&Finding::Denied { rule: event, given_up: true }, true, "-", "u"), "mod_qos(040): access denied, QS_DenyEvent rule id: c (!V), action=deny, limit=1, c=-, id=u");
+    assert_eq!(
+        message::finding(&Finding::Denied { rule: event, given_up: true }, true, "-", "u"),
+        "mod_qos(040): access denied, QS_DenyEvent rule id: c (!V), action=deny, limit=1, c=-, id=u"
+    );
 }

@@ -105,9 +105,7 @@ impl Pattern {
         };
         // What a line end is must not depend on how PCRE was built.
         let limit = format!("(*LIMIT_MATCH={MATCH_LIMIT})(*LF)");
-        let build = |text: &str| {
-            RegexBuilder::new().jit_if_available(true).caseless(options.caseless).dotall(options.dot_all).build(&format!("{limit}{text}"))
-        };
+        let build = |text: &str| RegexBuilder::new().jit_if_available(true).caseless(options.caseless).dotall(options.dot_all).build(&format!("{limit}{text}"));
         let strict = match strict_end(text) {
             Cow::Owned(strict) if options.strict_end => Some(strict),
             _ => None,

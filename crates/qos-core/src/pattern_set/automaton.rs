@@ -9,11 +9,18 @@ use regex_automata::util::primitives::StateID;
 use regex_automata::util::start;
 use regex_automata::{Anchored, MatchKind};
 use regex_syntax::hir::Hir;
+use std::collections::HashMap;
 
 /// Bytes that making a table may take besides the table.
 const WORK_BYTES: usize = 8 << 20;
 /// Bytes of the expressions while it is made.
 const EXPRESSION_BYTES: usize = 4 << 20;
+
+/// Rows of a table that is taken apart.
+const MOST_ROWS: u16 = 1000;
+
+/// Which row each byte leads to, and whether a subject that ends here matches.
+pub(super) type Row = (Box<[u16; 256]>, bool);
 
 /// One table, and which mark is set when which of its expressions matches.
 pub(super) struct Automaton {
@@ -64,6 +71,32 @@ impl Automaton {
                 set(marks, *mark);
             }
         }
+    }
+
+    /// The table of an anchored automaton row by row, from its start: which row each byte leads to, and whether a subject that ends there matches. `None` if
+    /// some subject matches before its end, or if there are too many rows.
+    pub(super) fn rows(&self) -> Option<Vec<Row>> {
+        let mut states = vec![self.start];
+        let mut known = HashMap::from([(self.start, 0)]);
+        let mut rows = Vec::new();
+        while let Some(state) = states.get(rows.len()).copied() {
+            let mut next = Box::new([0; 256]);
+            for (byte, place) in (0..=u8::MAX).zip(next.iter_mut()) {
+                let state = self.table.next_state(state, byte);
+                if self.table.is_match_state(state) {
+                    return None;
+                }
+                *place = *known.entry(state).or_insert_with(|| {
+                    states.push(state);
+                    u16::try_from(states.len() - 1).unwrap_or(u16::MAX)
+                });
+                if *place >= MOST_ROWS {
+                    return None;
+                }
+            }
+            rows.push((next, self.table.is_match_state(self.table.next_eoi_state(state))));
+        }
+        Some(rows)
     }
 
     pub(super) fn memory(&self) -> usize {

@@ -58,7 +58,8 @@ fn quantifier(rest: &[u8]) -> (bool, usize) {
         Some(b'?') => (false, 1),
         Some(b'{') => {
             let end = rest.iter().position(|byte| *byte == b'}');
-            let inner = end.and_then(|end| rest.get(1..end)).filter(|inner| !inner.is_empty() && inner.iter().all(|byte| byte.is_ascii_digit() || *byte == b','));
+            let inner =
+                end.and_then(|end| rest.get(1..end)).filter(|inner| !inner.is_empty() && inner.iter().all(|byte| byte.is_ascii_digit() || *byte == b','));
             match inner {
                 Some(inner) => (inner.ends_with(b","), inner.len() + 2),
                 None => (false, 0),

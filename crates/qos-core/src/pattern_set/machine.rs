@@ -1,7 +1,7 @@
 //! Programs for patterns that need backtracking, and what they are made of.
 //!
 //! PCRE counts its match limit anew at each byte at which a match may begin, and counts repetitions of single bytes once, so that a subject of 128 KB can keep it
-//! busy for minutes. Programs count each step over the whole subject ([`super::run`]). What they cannot say is left to PCRE.
+//! busy for minutes. Programs count each step over the whole subject ([`super::walk`]). What they cannot say is left to PCRE.
 
 use super::syntax::{Bytes, Node, read_with_groups};
 use crate::pattern::Pattern;
@@ -15,7 +15,12 @@ pub(super) enum Step {
     /// One byte of a class.
     Byte(usize),
     /// Bytes of a class, so many.
-    Run { class: usize, min: usize, max: usize, greedy: bool },
+    Run {
+        class: usize,
+        min: usize,
+        max: usize,
+        greedy: bool,
+    },
     /// `\A`.
     Start,
     /// `\z`.
@@ -40,7 +45,10 @@ pub(super) enum Step {
     /// The bytes of a group again; in any case.
     Again(usize, bool),
     /// What follows up to [`Step::Accept`] has to match here, or not; then the program goes on there, from where it was.
-    Look { negated: bool, next: usize },
+    Look {
+        negated: bool,
+        next: usize,
+    },
     /// What follows up to [`Step::Accept`] matches once, and is not tried again; then the program goes on there.
     Atomic(usize),
     /// It matches.

@@ -1,5 +1,5 @@
 use super::machine::Program;
-use super::run::search;
+use super::walk::search;
 use crate::pattern::{Match, Options, Pattern};
 use proptest::prelude::*;
 
@@ -27,10 +27,17 @@ fn expressions() -> impl Strategy<Value = String> {
 
 fn compare(text: &str, options: Options, subject: &[u8]) -> Result<bool, TestCaseError> {
     // A reference needs its group.
-    let Ok(pattern) = Pattern::with(format!("{text}(?:)").as_bytes(), options).or_else(|_| Pattern::with(format!("()()|{text}").as_bytes(), options)) else { return Ok(false) };
+    let Ok(pattern) = Pattern::with(format!("{text}(?:)").as_bytes(), options).or_else(|_| Pattern::with(format!("()()|{text}").as_bytes(), options)) else {
+        return Ok(false);
+    };
     let Some(program) = Program::new(&pattern) else { return Ok(false) };
     let (alone, ours) = (pattern.matches(subject), search(&program, subject));
-    prop_assert!(alone == ours || alone == Match::GivenUp, "{:?} {options:?} on {:?}: PCRE {alone:?}, ours {ours:?}", pattern.text(), subject.escape_ascii().to_string());
+    prop_assert!(
+        alone == ours || alone == Match::GivenUp,
+        "{:?} {options:?} on {:?}: PCRE {alone:?}, ours {ours:?}",
+        pattern.text(),
+        subject.escape_ascii().to_string()
+    );
     Ok(true)
 }
 

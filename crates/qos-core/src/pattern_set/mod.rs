@@ -12,6 +12,8 @@ mod machine;
 mod run;
 mod syntax;
 mod translate;
+mod walk;
+mod whole;
 
 #[cfg(test)]
 mod machine_tests;
@@ -23,6 +25,9 @@ mod tests;
 pub use backtrack::can_backtrack;
 
 use crate::pattern::{Match, Pattern};
+pub use run::Run;
+pub use whole::Whole;
+
 use automaton::Automaton;
 use compile::Limits;
 use literals::Literals;
@@ -173,7 +178,7 @@ impl Eq for PatternSet {}
 fn any_of(pattern: &Pattern, program: Option<&Program>, subjects: &[&[u8]]) -> Match {
     let mut any = Match::No;
     for subject in subjects {
-        match program.map_or_else(|| pattern.matches(subject), |program| run::search(program, subject)) {
+        match program.map_or_else(|| pattern.matches(subject), |program| walk::search(program, subject)) {
             Match::Yes => return Match::Yes,
             Match::GivenUp => any = Match::GivenUp,
             Match::No => {}

@@ -1,254 +1,104 @@
-//! Runs programs: backtracking in the order of PCRE, and all of it, over the whole subject, counted.
+//! Patterns that want nothing but bytes of a class from the start of a subject to its end, as most rules about headers do: cheaper to say without a table.
 
-use super::machine::{Class, Program, Step};
-use crate::pattern::{GivenUp, Match};
+use super::syntax::{self, Bytes, Node};
+use crate::pattern::Pattern;
 
-/// Steps after which a subject is given up, and bytes of it for which there is one more: half a millisecond, for 128 KB a little more.
-const STEPS: usize = 120_000;
-const BYTES_PER_EXTRA: usize = 4;
-/// Bytes of a repetition that count as one step.
-const BYTES_PER_STEP: usize = 8;
-
-/// No position.
-const UNSET: usize = usize::MAX;
-
-/// A group: where it was opened, and what it has matched.
-#[derive(Clone, Copy)]
-struct Group {
-    opened: usize,
-    found: (usize, usize),
+/// `^[a-z][a-z0-9]+$`: bytes at fixed places, then any number of one class.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The first bytes.
+    head: Vec<[bool; 256]>,
+    /// What follows, how often at least and at most.
+    tail: Box<[bool; 256]>,
+    min: usize,
+    max: usize,
+    /// A newline may follow.
+    line_end: bool,
 }
 
-/// What is tried, or restored, when the program comes to nothing.
-enum Frame {
-    Branch { step: usize, at: usize },
-    /// A repetition that took as many as it could: from the last one back to the least.
-    Fewer { step: usize, at: usize, least: usize },
-    /// A repetition that took as few as it had to.
-    More { step: usize, at: usize, class: usize, most: usize },
-    Group(usize, Group),
-    Register(usize, usize),
-}
+/// Bytes that are looked at before it is asked whether one of them was none of the class.
+const AT_ONCE: usize = 16;
 
-struct Run<'p> {
-    program: &'p Program,
-    subject: &'p [u8],
-    left: usize,
-    groups: Vec<Group>,
-    registers: Vec<usize>,
-    frames: Vec<Frame>,
-}
-
-/// Looks for a match anywhere in the subject.
-pub(super) fn search(program: &Program, subject: &[u8]) -> Match {
-    let mut run = Run {
-        program,
-        subject,
-        left: STEPS + subject.len() / BYTES_PER_EXTRA,
-        groups: vec![Group { opened: UNSET, found: (UNSET, UNSET) }; program.groups + 1],
-        registers: vec![UNSET; program.registers],
-        frames: Vec::new(),
-    };
-    let last = if program.anchored { 0 } else { subject.len() };
-    let mut at = 0;
-    while at <= last {
-        if let Some(first) = &program.first {
-            match subject.get(at..).and_then(|rest| rest.iter().position(|byte| is_in(first, *byte))) {
-                Some(ahead) if at + ahead <= last => at += ahead,
-                _ => return Match::No,
+impl Run {
+    /// What a pattern wants, if it is of this kind.
+    #[must_use]
+    pub fn of(pattern: &Pattern) -> Option<Run> {
+        let Node::Sequence(nodes) = syntax::read(pattern)? else { return None };
+        let [Node::Start, middle @ .., end] = nodes.as_slice() else { return None };
+        let line_end = match end {
+            Node::End => false,
+            Node::LineEnd => true,
+            _ => return None,
+        };
+        let mut run = Run { head: Vec::new(), tail: Box::new([false; 256]), min: 0, max: 0, line_end };
+        for (at, node) in middle.iter().enumerate() {
+            match node {
+                Node::Byte(bytes) => run.head.push(table(*bytes)),
+                Node::Repeat { node, min, max, .. } if at + 1 == middle.len() => {
+                    let Node::Byte(bytes) = &**node else { return None };
+                    *run.tail = table(*bytes);
+                    run.min = usize::try_from(*min).ok()?;
+                    run.max = max.map_or(Some(usize::MAX), |max| usize::try_from(max).ok())?;
+                }
+                _ => return None,
             }
         }
-        match run.from(0, at) {
-            Ok(Some(_)) => return Match::Yes,
-            Ok(None) => at += 1,
-            Err(GivenUp) => return Match::GivenUp,
+        Some(run)
+    }
+
+    /// Whether a subject matches.
+    #[must_use]
+    pub fn matches(&self, subject: &[u8]) -> bool {
+        self.is_all(subject) || (self.line_end && subject.strip_suffix(b"\n").is_some_and(|rest| self.is_all(rest)))
+    }
+
+    fn is_all(&self, subject: &[u8]) -> bool {
+        let Some((head, tail)) = subject.split_at_checked(self.head.len()) else { return false };
+        let is = |table: &[bool; 256], byte: u8| table.get(usize::from(byte)).copied().unwrap_or(false);
+        if tail.len() < self.min || tail.len() > self.max || !head.iter().zip(&self.head).all(|(byte, table)| is(table, *byte)) {
+            return false;
         }
-    }
-    Match::No
-}
-
-fn is_in(class: &Class, byte: u8) -> bool {
-    class.get(usize::from(byte)).copied().unwrap_or(false)
-}
-
-fn is_word(byte: Option<&u8>) -> bool {
-    byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
-}
-
-impl Run<'_> {
-    fn spend(&mut self, steps: usize) -> Result<(), GivenUp> {
-        self.left = self.left.checked_sub(steps).ok_or(GivenUp)?;
-        Ok(())
-    }
-
-    /// Runs from a step up to the end of its part of the program: where it has come to. What was tried besides is forgotten, what has to be restored is not.
-    fn from(&mut self, mut step: usize, mut at: usize) -> Result<Option<usize>, GivenUp> {
-        let base = self.frames.len();
-        loop {
-            self.spend(1)?;
-            match self.step(step, at)? {
-                Next::At(next, place) => (step, at) = (next, place),
-                Next::Accepted => {
-                    self.forget(base);
-                    return Ok(Some(at));
-                }
-                Next::Failed => match self.back(base)? {
-                    Some(next) => (step, at) = next,
-                    None => return Ok(None),
-                },
-            }
-        }
-    }
-
-    fn step(&mut self, step: usize, at: usize) -> Result<Next, GivenUp> {
-        let (program, subject) = (self.program, self.subject);
-        let when = |is_so: bool| if is_so { Next::At(step + 1, at) } else { Next::Failed };
-        Ok(match program.steps.get(step) {
-            Some(Step::Byte(class)) => match (program.classes.get(*class), subject.get(at)) {
-                (Some(class), Some(byte)) if is_in(class, *byte) => Next::At(step + 1, at + 1),
-                _ => Next::Failed,
-            },
-            Some(Step::Run { class, min, max, greedy }) => {
-                let most = if *greedy { *max } else { *min };
-                let count = self.count(*class, at, most);
-                self.spend(count / BYTES_PER_STEP)?;
-                if count < *min {
-                    return Ok(Next::Failed);
-                }
-                if *greedy && count > *min {
-                    self.frames.push(Frame::Fewer { step: step + 1, at: at + count, least: at + *min });
-                } else if !*greedy && *max > *min {
-                    self.frames.push(Frame::More { step: step + 1, at: at + count, class: *class, most: at.saturating_add(*max) });
-                }
-                Next::At(step + 1, at + count)
-            }
-            Some(Step::Start) => when(at == 0),
-            Some(Step::End) => when(at == subject.len()),
-            Some(Step::LineEnd) => when(at == subject.len() || (at + 1 == subject.len() && subject.last() == Some(&b'\n'))),
-            Some(Step::WordBoundary(is_one)) => {
-                let before = at.checked_sub(1).and_then(|before| subject.get(before));
-                when((is_word(before) != is_word(subject.get(at))) == *is_one)
-            }
-            Some(Step::Split(first, second)) => {
-                self.frames.push(Frame::Branch { step: *second, at });
-                Next::At(*first, at)
-            }
-            Some(Step::Jump(next)) => Next::At(*next, at),
-            Some(Step::Back(bytes)) => at.checked_sub(*bytes).map_or(Next::Failed, |at| Next::At(step + 1, at)),
-            Some(Step::Mark(register)) => {
-                if let Some(value) = self.registers.get_mut(*register) {
-                    self.frames.push(Frame::Register(*register, *value));
-                    *value = at;
-                }
-                Next::At(step + 1, at)
-            }
-            Some(Step::Progress(register, end)) => {
-                let is_empty = self.registers.get(*register) == Some(&at);
-                Next::At(if is_empty { *end } else { step + 1 }, at)
-            }
-            Some(Step::Open(group)) => {
-                self.change(*group, |group| Group { opened: at, ..group });
-                Next::At(step + 1, at)
-            }
-            Some(Step::Close(group)) => {
-                self.change(*group, |group| Group { found: (group.opened, at), ..group });
-                Next::At(step + 1, at)
-            }
-            Some(Step::Again(group, caseless)) => {
-                let found = self.groups.get(*group).and_then(|group| subject.get(group.found.0..group.found.1));
-                let here = found.and_then(|found| subject.get(at..at + found.len()));
-                self.spend(found.map_or(0, <[u8]>::len) / BYTES_PER_STEP)?;
-                match (found, here) {
-                    (Some(found), Some(here)) if here == found || (*caseless && here.eq_ignore_ascii_case(found)) => Next::At(step + 1, at + found.len()),
-                    _ => Next::Failed,
-                }
-            }
-            Some(Step::Look { negated, next }) => {
-                let base = self.frames.len();
-                let found = self.from(step + 1, at)?.is_some();
-                if *negated {
-                    self.restore(base);
-                }
-                if found == *negated { Next::Failed } else { Next::At(*next, at) }
-            }
-            Some(Step::Atomic(next)) => self.from(step + 1, at)?.map_or(Next::Failed, |at| Next::At(*next, at)),
-            Some(Step::Accept) => Next::Accepted,
-            None => Next::Failed,
-        })
-    }
-
-    /// Bytes of a class, at most so many.
-    fn count(&self, class: usize, at: usize, most: usize) -> usize {
-        let Some(class) = self.program.classes.get(class) else { return 0 };
-        let rest = self.subject.get(at..).unwrap_or_default();
-        rest.iter().take(most).position(|byte| !is_in(class, *byte)).unwrap_or(rest.len().min(most))
-    }
-
-    fn change(&mut self, number: usize, to: impl Fn(Group) -> Group) {
-        if let Some(group) = self.groups.get_mut(number) {
-            self.frames.push(Frame::Group(number, *group));
-            *group = to(*group);
-        }
-    }
-
-    /// The next thing to try, of those above `base`.
-    fn back(&mut self, base: usize) -> Result<Option<(usize, usize)>, GivenUp> {
-        while self.frames.len() > base {
-            match self.frames.pop() {
-                Some(Frame::Branch { step, at }) => return Ok(Some((step, at))),
-                Some(Frame::Fewer { step, at, least }) => {
-                    let at = at - 1;
-                    if at > least {
-                        self.frames.push(Frame::Fewer { step, at, least });
-                    }
-                    return Ok(Some((step, at)));
-                }
-                Some(Frame::More { step, at, class, most }) => {
-                    self.spend(1)?;
-                    if self.count(class, at, 1) == 1 {
-                        let at = at + 1;
-                        if at < most {
-                            self.frames.push(Frame::More { step, at, class, most });
-                        }
-                        return Ok(Some((step, at)));
-                    }
-                }
-                Some(frame) => self.undo(&frame),
-                None => break,
-            }
-        }
-        Ok(None)
-    }
-
-    fn undo(&mut self, frame: &Frame) {
-        match frame {
-            Frame::Group(number, before) => self.groups.get_mut(*number).into_iter().for_each(|group| *group = *before),
-            Frame::Register(number, before) => self.registers.get_mut(*number).into_iter().for_each(|register| *register = *before),
-            Frame::Branch { .. } | Frame::Fewer { .. } | Frame::More { .. } => {}
-        }
-    }
-
-    /// Takes everything back that was done since.
-    fn restore(&mut self, base: usize) {
-        while self.frames.len() > base {
-            if let Some(frame) = self.frames.pop() {
-                self.undo(&frame);
-            }
-        }
-    }
-
-    /// Nothing else is tried of what was begun since.
-    fn forget(&mut self, base: usize) {
-        if self.frames.len() > base {
-            let since = self.frames.split_off(base);
-            self.frames.extend(since.into_iter().filter(|frame| matches!(frame, Frame::Group(..) | Frame::Register(..))));
-        }
+        let table = &*self.tail;
+        let mut chunks = tail.chunks_exact(AT_ONCE);
+        chunks.by_ref().all(|chunk| chunk.iter().fold(true, |all, byte| all & is(table, *byte))) && chunks.remainder().iter().all(|byte| is(table, *byte))
     }
 }
 
-enum Next {
-    /// Go on with this step at this byte.
-    At(usize, usize),
-    Accepted,
-    Failed,
+fn table(bytes: Bytes) -> [bool; 256] {
+    std::array::from_fn(|byte| u8::try_from(byte).is_ok_and(|byte| bytes.contains(byte)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::{Match, Options};
+    use proptest::prelude::*;
+
+    fn run(text: &str) -> Option<Run> {
+        Run::of(&Pattern::new(text.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn what_is_of_this_kind() {
+        for text in ["^[a-z]+$", "^[a-z]*\\z", "^[a-z][0-9]{2,3}$", "^1$", "(?i)^a[b-d]{4}$", "^\\?[01]$", "^.*$"] {
+            assert!(run(text).is_some(), "{text}");
+        }
+        for text in ["[a-z]+$", "^[a-z]+", "^[a-z]+[0-9]$", "^(a|b)+$", "^a|b$", "^a$|b", "^(ab)+$", "^[a-z]+\\b$", "^(?=a)[a-z]$"] {
+            assert!(run(text).is_none(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_verdict_is_that_of_the_pattern(
+            text in r"\^(\[[a-d\\\-]{0,3}x\]|a|\.|\\n){0,2}(\[\^?a-c\]|b|\.)([*+]|\{[0-3]\}|\{[1-3],\}|\{[0-2],[3-5]\})?(\$|\\z|\\Z)",
+            caseless in any::<bool>(), dot_all in any::<bool>(),
+            subject in r"[a-dA-Dx\-\\]{0,40}\n{0,2}[a-c]?",
+        ) {
+            let Ok(pattern) = Pattern::with(text.as_bytes(), Options { caseless, dot_all, strict_end: false }) else { return Ok(()) };
+            if let Some(run) = Run::of(&pattern) {
+                prop_assert_eq!(run.matches(subject.as_bytes()), pattern.matches(subject.as_bytes()) == Match::Yes);
+            }
+        }
+    }
 }

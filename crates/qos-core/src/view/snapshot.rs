@@ -109,6 +109,8 @@ pub struct ClientTable {
     pub max: u32,
     /// Entries in use.
     pub used: u32,
+    /// Entries marked as a VIP's; of a large table as it was up to ten seconds ago.
+    pub vip: u32,
     /// Memory, bytes.
     pub bytes: u64,
     /// Entries that made room for others, by what they were.

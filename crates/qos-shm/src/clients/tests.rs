@@ -88,12 +88,12 @@ fn a_new_client_has_nothing_and_is_found_again() {
     assert_eq!(client.change_limit(1, NOW, add(u32::MAX, 5)), Ok((Counter::default(), Counter { count: u32::MAX, start: 5 })));
     assert_eq!(client.change_limit(1, NOW, add(1, 5)).unwrap().1.count, u32::MAX);
     assert_eq!(client.change_limit(2, NOW, add(1, 5)), Err(Gone));
-    client.change_marks(NOW, |_| Marks { vip: true, low_since: Some(NOW - 3), flags: 0xfd }).unwrap();
+    client.change_marks(NOW, |_| Marks { vip: true, low_since: Some(NOW - 3), flags: 0xfd, ..Marks::default() }).unwrap();
     assert_eq!(client.change_refusals(|n| n + 21), Ok((0, 21)));
     let again = insert(&table, 7, NOW + 9);
     assert_eq!((again.id(), again.seen(NOW + 9), again.refusals()), (client.id(), NOW + 9, 21));
     assert_eq!(again.block(NOW + 9), Counter { count: 2, start: NOW });
-    assert_eq!(again.marks(NOW + 9), Marks { vip: true, low_since: Some(NOW - 3), flags: 0xfd });
+    assert_eq!(again.marks(NOW + 9), Marks { vip: true, low_since: Some(NOW - 3), flags: 0xfd, ..Marks::default() });
     assert_eq!(again.add_statistics(&Statistics { responses: [1, 2, 3, 4, 5], activity: 6 }).responses, [1, 2, 3, 4, 5]);
     assert_eq!(table.get(client.id()).map(|client| client.statistics().activity), Some(6));
     assert_eq!((0..table.slots()).filter_map(|slot| table.at(slot)).count(), 1);
@@ -112,7 +112,7 @@ fn the_least_worthy_and_oldest_goes_first_and_is_counted() {
     insert(&table, all[1], NOW).change_limit(0, NOW, add(5, NOW)).unwrap();
     insert(&table, all[2], NOW).change_marks(NOW, |_| Marks { vip: true, ..Marks::default() }).unwrap();
     insert(&table, all[3], NOW).change_block(NOW, add(1, NOW)).unwrap();
-    insert(&table, all[4], NOW).change_marks(NOW, |_| Marks { low_since: Some(NOW), flags: 1, vip: false }).unwrap();
+    insert(&table, all[4], NOW).change_marks(NOW, |_| Marks { low_since: Some(NOW), flags: 1, ..Marks::default() }).unwrap();
     let after = NOW + 100;
     let mut newcomers = all[WAYS..].iter();
     let mut next = |gone: usize, open: Option<usize>| {
@@ -442,7 +442,7 @@ fn clients_move_to_a_table_of_another_size_and_other_variables() {
         client.change_limit(2, NOW, add(2000 + n, NOW - 4)).unwrap();
         client.change_block(NOW, add(n, NOW - 5)).unwrap();
         client.change_refusals(|_| n).unwrap();
-        client.change_marks(NOW, |_| Marks { vip: n % 2 == 0, low_since: (n % 3 == 0).then_some(NOW - n), flags: n as u8 }).unwrap();
+        client.change_marks(NOW, |_| Marks { vip: n % 2 == 0, low_since: (n % 3 == 0).then_some(NOW - n), flags: n as u8, ..Marks::default() }).unwrap();
         client.change_events(NOW, |_| Counter { count: n, start: NOW - 6 }).unwrap();
         client.change_pace(|_| Pace { per_second: n, delay_ms: n }).unwrap();
         client.add_statistics(&Statistics { responses: [n, 1, 2, 3, 4], activity: n });
@@ -455,7 +455,7 @@ fn clients_move_to_a_table_of_another_size_and_other_variables() {
         assert_eq!([0, 1, 2].map(|column| client.limit(column, NOW).count), [2000 + n, 0, 1000 + n]);
         assert_eq!(client.limit(2, NOW).start, NOW - 3);
         assert_eq!((client.block(NOW).count, client.refusals(), client.events(NOW)), (n, n, Counter { count: n, start: NOW - 6 }));
-        assert_eq!(client.marks(NOW), Marks { vip: n % 2 == 0, low_since: (n % 3 == 0).then_some(NOW - n), flags: n as u8 });
+        assert_eq!(client.marks(NOW), Marks { vip: n % 2 == 0, low_since: (n % 3 == 0).then_some(NOW - n), flags: n as u8, ..Marks::default() });
         assert_eq!((client.pace().delay_ms, client.statistics()), (n, Statistics { responses: [n, 1, 2, 3, 4], activity: n }));
     }
     // SAFETY: not used any more.

@@ -102,18 +102,48 @@ pub(super) const fn read_timed(word: u64, now: u32) -> (u32, u32) {
     ((word >> 32) as u32, long((word >> 4) & SECOND_MASK as u64, now))
 }
 
-/// `since:28 | flags:8 | low:1 | vip:1 | 0:22 | birth:4`.
+/// Minutes until which a client is a VIP are kept modulo 2^22 (eight years); 0: for good.
+const MINUTE_MASK: u32 = (1 << 22) - 1;
+
+/// The minute in which a VIP is none any more, as a word keeps it.
+const fn minute(until: Option<u32>) -> u64 {
+    match until {
+        None => 0,
+        // Minute 0 means another thing: one more.
+        Some(until) => match until.div_ceil(60) & MINUTE_MASK {
+            0 => 1,
+            minute => minute as u64,
+        },
+    }
+}
+
+/// Until when a kept minute lasts, seen from `now`; the outer `None`: it is over.
+const fn until(kept: u32, now: u32) -> Option<Option<u32>> {
+    if kept == 0 {
+        return Some(None);
+    }
+    let ahead = kept.wrapping_sub(now / 60) & MINUTE_MASK;
+    if ahead == 0 || ahead > MINUTE_MASK / 2 { None } else { Some(Some((now / 60).saturating_add(ahead).saturating_mul(60))) }
+}
+
+/// `since:28 | flags:8 | low:1 | vip:1 | vip until:22 | birth:4`.
 pub(super) const fn marks(marks: Marks, nibble: u64) -> u64 {
     let (since, low) = match marks.low_since {
         Some(since) => (short(since), 1),
         None => (0, 0),
     };
-    (since << 36) | ((marks.flags as u64) << 28) | (low << 27) | ((marks.vip as u64) << 26) | nibble
+    let vip = if marks.vip { 1 << 26 | minute(marks.vip_until) << 4 } else { 0 };
+    (since << 36) | ((marks.flags as u64) << 28) | (low << 27) | vip | nibble
 }
 
 pub(super) const fn read_marks(word: u64, now: u32) -> Marks {
     let since = if word >> 27 & 1 == 1 { Some(long(word >> 36, now)) } else { None };
-    Marks { vip: word >> 26 & 1 == 1, low_since: since, flags: (word >> 28) as u8 }
+    let vip = if word >> 26 & 1 == 1 { until((word >> 4) as u32 & MINUTE_MASK, now) } else { None };
+    let vip_until = match vip {
+        Some(until) => until,
+        None => None,
+    };
+    Marks { vip: vip.is_some(), vip_until, low_since: since, flags: (word >> 28) as u8 }
 }
 
 /// The largest number of denials that a word keeps.
@@ -174,9 +204,10 @@ mod tests {
     fn marks_and_pace_come_back() {
         for marked in [
             Marks::default(),
-            Marks { vip: true, low_since: Some(12), flags: 0xff },
-            Marks { vip: false, low_since: Some(0), flags: 0x3d },
-            Marks { vip: true, low_since: None, flags: 2 },
+            Marks { vip: true, low_since: Some(12), flags: 0xff, ..Marks::default() },
+            Marks { low_since: Some(0), flags: 0x3d, ..Marks::default() },
+            Marks { vip: true, flags: 2, vip_until: Some(60), ..Marks::default() },
+            Marks { vip: true, vip_until: Some(100_000_020), low_since: Some(1), flags: 0xff },
         ] {
             let word = marks(marked, 5);
             assert_eq!((read_marks(word, 20), nibble_of(word)), (marked, 5));
@@ -185,5 +216,20 @@ mod tests {
         let word = pace(paced, 77, 3);
         assert_eq!((read_pace(word), read_denials(word), nibble_of(word)), (paced, 77, 3));
         assert_eq!(read_pair(pair(1, u32::MAX)), (1, u32::MAX));
+    }
+
+    #[test]
+    fn a_vip_mark_ends_with_its_minute() {
+        for begin in [0, 59, 3_000_000_000, (MINUTE_MASK - 1) * 60] {
+            let promoted = Marks::default().promote(begin, Some(90));
+            let (word, end) = (marks(promoted, 3), promoted.vip_until.unwrap());
+            assert!(end >= begin + 90 && end < begin + 150);
+            // Where the minute would be 0 it lasts one more.
+            let end = if (end / 60) & MINUTE_MASK == 0 { end + 60 } else { end };
+            assert!(read_marks(word, begin).vip && read_marks(word, end - 1).vip, "{begin}");
+            assert_eq!((read_marks(word, end), read_marks(word, end + 86_400 * 365)), (Marks::default(), Marks::default()), "{begin}");
+        }
+        let for_good = marks(Marks::default().promote(5, None), 3);
+        assert!(read_marks(for_good, u32::MAX).vip && nibble_of(for_good) == 3);
     }
 }

@@ -2,10 +2,10 @@
 
 use httpd_lab::Module;
 
+use crate::clients;
 use crate::instructions::{self, Extra, per_request};
 use crate::options::Options;
 use crate::table::{Bar, Cells, Table};
-use crate::clients;
 
 /// How many there are.
 const RULES: u32 = 100;
@@ -26,7 +26,9 @@ fn rules() -> String {
         _ => format!("QS_DenyQuery +r{n} deny \"(\\.\\./){{2,}}etc/f{n}\""),
     };
     let all = (0..RULES).map(|n| format!("{}\n", one(n))).collect::<String>();
-    format!("<Location />\nQS_InvalidUrlEncoding deny\n{all}</Location>\n<LocationMatch small>\nQS_DenyPath +s1 deny xyz\nQS_DenyPath -r1 deny x\n</LocationMatch>\n")
+    format!(
+        "<Location />\nQS_InvalidUrlEncoding deny\n{all}</Location>\n<LocationMatch small>\nQS_DenyPath +s1 deny xyz\nQS_DenyPath -r1 deny x\n</LocationMatch>\n"
+    )
 }
 
 /// The same with everything else that a request may meet.

@@ -22,6 +22,8 @@ pub enum Extra {
     Requests,
     /// As many with a query that a rule of [`crate::patterns`] counts.
     Queries,
+    /// As many with the headers of a browser.
+    Browser,
     /// As many for a file that is not there.
     Missing,
     /// As many on connections of their own.
@@ -106,6 +108,10 @@ fn visit(addr: SocketAddr, n: u32, extra: Extra) {
         Extra::Nothing => {}
         Extra::Requests => ask(n, "/small.txt", 200),
         Extra::Queries => ask(n, "/small.txt?lang=en&token14=0123456789abcdef", 200),
+        Extra::Browser => (0..n).for_each(|_| {
+            let response = client.request("GET", "/small.txt", &crate::headers::BROWSER, b"").expect("a response");
+            assert_eq!(response.status, 200);
+        }),
         Extra::Missing => ask(n, "/missing.txt", 404),
         Extra::Connections => {
             drop(client);

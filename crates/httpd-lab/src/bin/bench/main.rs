@@ -9,6 +9,7 @@ mod callgrind;
 mod clients;
 mod connections;
 mod filters;
+mod headers;
 mod innocents;
 mod instructions;
 mod link;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
             Section::Instructions => instructions::measure(&options),
             Section::Patterns => patterns::measure(&options),
             Section::Filters => filters::measure(&options),
+            Section::Headers => headers::measure(&options),
             Section::Connections => connections::measure(&options),
             Section::Clients => clients::measure(&options),
             Section::Attacks => attacks::measure(&options),

@@ -5,11 +5,12 @@ use httpd_lab::{Module, Mpm};
 use crate::variant;
 
 pub const USAGE: &str = "\
-usage: bench [instructions|patterns|filters|connections|clients|attacks|watcher|all]... [--quick] [--profile] [--mpm NAME] [--attack NAME] [--only none|original|ours]...
+usage: bench [instructions|patterns|filters|headers|connections|clients|attacks|watcher|all]... [--quick] [--profile] [--mpm NAME] [--attack NAME] [--only none|original|ours]...
 
   instructions   instructions per request and per connection, counted by callgrind
   patterns       instructions that 200 URL patterns add to a request
   filters        instructions per request with 100 deny rules
+  headers        instructions that header filters add to a browser's request
   connections    connections per second and CPU time per connection, every client new
   clients        the same with client limits and tables of 100,000 to 10,000,000 clients; keep-alive requests; memory
   attacks        200 slow connections against 64 workers: how long the service is away, and who is cut
@@ -27,6 +28,7 @@ pub enum Section {
     Instructions,
     Patterns,
     Filters,
+    Headers,
     Connections,
     Clients,
     Attacks,
@@ -34,10 +36,11 @@ pub enum Section {
 }
 
 impl Section {
-    const ALL: [(&'static str, Self); 7] = [
+    const ALL: [(&'static str, Self); 8] = [
         ("instructions", Self::Instructions),
         ("patterns", Self::Patterns),
         ("filters", Self::Filters),
+        ("headers", Self::Headers),
         ("connections", Self::Connections),
         ("clients", Self::Clients),
         ("attacks", Self::Attacks),

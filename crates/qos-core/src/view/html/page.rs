@@ -115,10 +115,11 @@ fn messages(snapshot: &Snapshot) -> String {
 
 fn client_table(table: &ClientTable) -> String {
     let used = format!(
-        "<div class=\"tile\"><b>{} of {}</b>{}<small>{:.1} MiB</small></div>\n",
+        "<div class=\"tile\"><b>{} of {}</b>{}<small>{} VIP, {:.1} MiB</small></div>\n",
         table.used,
         table.max,
         bar(percent(table.used.into(), table.max.into())),
+        table.vip,
         table.bytes as f64 / 1_048_576.0
     );
     let rows = table.evictions.iter().map(|evictions| vec![html(evictions.kind), evictions.count.to_string()]);

@@ -20,6 +20,7 @@ const LOAD: Family = Family::gauge("qos_system_load", "", "Load average of the l
 const WORKERS: Family = Family::gauge("qos_workers", "workers", "Slots of the scoreboard by state.");
 const TABLE_CAPACITY: Family = Family::gauge("qos_client_table_capacity_entries", "entries", "Client addresses that the client table has room for.");
 const TABLE_USED: Family = Family::gauge("qos_client_table_used_entries", "entries", "Client addresses in the client table.");
+const TABLE_VIP: Family = Family::gauge("qos_client_table_vip_entries", "entries", "Client addresses that are marked as a VIP's.");
 const TABLE_BYTES: Family = Family::gauge("qos_client_table_bytes", "bytes", "Memory of the client table.");
 const EVICTIONS: Family = Family::counter("qos_client_table_evictions", "", "Entries of the client table that made room for others, by what they were.");
 const PREFER: Family = Family::gauge("qos_prefer_connections", "connections", "Connections above which known good clients are preferred (QS_ClientPrefer).");
@@ -128,7 +129,9 @@ fn kind(server: &Server) -> &'static str {
 
 fn client_table(out: &mut Writer, snapshot: &Snapshot) {
     let Some(table) = &snapshot.client_table else { return };
-    for (family, value) in [(&TABLE_CAPACITY, u64::from(table.max)), (&TABLE_USED, u64::from(table.used)), (&TABLE_BYTES, table.bytes)] {
+    for (family, value) in
+        [(&TABLE_CAPACITY, u64::from(table.max)), (&TABLE_USED, u64::from(table.used)), (&TABLE_VIP, u64::from(table.vip)), (&TABLE_BYTES, table.bytes)]
+    {
         out.family(family);
         out.sample(&[], value);
     }

@@ -100,7 +100,7 @@ pub fn full() -> Snapshot {
         connected_clients: Some(46),
         data_rate: Some(DataRate { min: 64, max: Some(256), current: 124, cuts: 9 }),
         workers: Workers { open: 1, waiting: 2, read: 3, write: 4, keepalive: 5, start: 6, log: 7, dns: 8, closing: 9, finishing: 10, idle: 11 },
-        client_table: Some(ClientTable { max: 50_000, used: 46_000, bytes: 6_400_000, evictions, prefer: Some(prefer) }),
+        client_table: Some(ClientTable { max: 50_000, used: 46_000, vip: 12, bytes: 6_400_000, evictions, prefer: Some(prefer) }),
         search: Some(Search { address: Address::from([192, 0, 2, 7]), entry: Some(entry) }),
         geo: Some(Geo {
             path: Text::from("conf/country.mmdb"),

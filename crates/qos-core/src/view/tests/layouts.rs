@@ -77,6 +77,7 @@ fn metrics_of_everything() {
         "qos_workers{state=\"finishing\"} 10",
         "qos_client_table_capacity_entries 50000",
         "qos_client_table_used_entries 46000",
+        "qos_client_table_vip_entries 12",
         "qos_client_table_bytes 6400000",
         "qos_client_table_evictions_total{kind=\"idle\"} 17",
         "# TYPE qos_denials counter",

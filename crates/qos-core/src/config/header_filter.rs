@@ -1,0 +1,199 @@
+//! Which headers may pass, and what they may hold (filters.md sections 8.1 to 8.4).
+
+use super::directive::{Directive, Family, Outcome, Scope, Target, argument, first, location, required, server};
+use super::value::{Expected, Wrong, name as usable_name, number, pattern, wrong};
+use crate::header_filter::{Action, Mode, ResponseMode, Rule};
+use crate::list::List;
+use crate::pattern::Pattern;
+
+/// The directives of this family.
+pub const DIRECTIVES: Family = &[
+    Directive {
+        name: c"QS_RequestHeaderFilter",
+        scope: Scope::ServerAndLocation,
+        arguments: &[required("on|off|size")],
+        help: c"Removes request headers that have no rule or break theirs, or denies the request where the rule says so; size: values may be anything of the allowed length.",
+        read: request_header_filter,
+    },
+    Directive {
+        name: c"QS_RequestHeaderFilterRule",
+        scope: Scope::Global,
+        arguments: &[required("header"), required("drop|deny"), required("pattern"), required("bytes")],
+        help: c"What a request header has to match and how long it may be, in the place of a built-in rule for it, if there is one.",
+        read: request_header_filter_rule,
+    },
+    Directive {
+        name: c"QS_ResponseHeaderFilter",
+        scope: Scope::Location,
+        arguments: &[required("on|silent|off")],
+        help: c"Removes response headers that have no rule or break theirs; silent: without a line in the log.",
+        read: response_header_filter,
+    },
+    Directive {
+        name: c"QS_ResponseHeaderFilterRule",
+        scope: Scope::Global,
+        arguments: &[required("header"), required("pattern"), required("bytes")],
+        help: c"What a response header has to match and how long it may be, in the place of a built-in rule for it, if there is one.",
+        read: response_header_filter_rule,
+    },
+];
+
+/// What a server says about headers; only the main server has rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderFilters {
+    /// `QS_RequestHeaderFilter`.
+    pub request: Option<Mode>,
+    /// `QS_RequestHeaderFilterRule`.
+    pub request_rules: List<Rule>,
+    /// `QS_ResponseHeaderFilterRule`.
+    pub response_rules: List<Rule>,
+}
+
+impl HeaderFilters {
+    /// What a virtual host inherits, and what it says itself.
+    #[must_use]
+    pub fn merge(base: &HeaderFilters, own: &HeaderFilters) -> HeaderFilters {
+        HeaderFilters { request: own.request.or(base.request), request_rules: base.request_rules.clone(), response_rules: base.response_rules.clone() }
+    }
+}
+
+/// What a location says about headers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LocationHeaderFilters {
+    /// `QS_RequestHeaderFilter`.
+    pub request: Option<Mode>,
+    /// `QS_ResponseHeaderFilter`.
+    pub response: Option<ResponseMode>,
+}
+
+impl LocationHeaderFilters {
+    /// The inner section wins.
+    #[must_use]
+    pub fn merge(base: LocationHeaderFilters, own: LocationHeaderFilters) -> LocationHeaderFilters {
+        LocationHeaderFilters { request: own.request.or(base.request), response: own.response.or(base.response) }
+    }
+}
+
+/// A word of a list, in any case.
+fn word<T: Copy>(directive: &'static str, text: &[u8], words: &[(&str, T)]) -> Result<T, Wrong> {
+    let found = words.iter().find(|(word, _)| text.eq_ignore_ascii_case(word.as_bytes()));
+    let expected = || match words {
+        [others @ .., (last, _)] => format!("{} or {last}", others.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ")),
+        [] => String::new(),
+    };
+    found.map(|(_, value)| *value).ok_or_else(|| wrong(directive, text, "is not a known word", &expected()))
+}
+
+fn request_header_filter(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
+    let mode = word(name, first(arguments), &[("on", Mode::On), ("off", Mode::Off), ("size", Mode::Size)])?;
+    match target {
+        Target::Server(server) | Target::VirtualHost(server) => server.header_filters.request = Some(mode),
+        Target::Location(location) => location.header_filters.request = Some(mode),
+    }
+    Ok(Outcome::Taken)
+}
+
+fn response_header_filter(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
+    let mode = word(name, first(arguments), &[("on", ResponseMode::On), ("silent", ResponseMode::Silent), ("off", ResponseMode::Off)])?;
+    location(name, target)?.header_filters.response = Some(mode);
+    Ok(Outcome::Taken)
+}
+
+fn request_header_filter_rule(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
+    let action = |text| word(name, text, &[("drop", Action::Drop), ("deny", Action::Deny)]);
+    let rule = rule(name, arguments, action(argument(arguments, 1)), argument(arguments, 2), argument(arguments, 3))?;
+    let warning = warning(&rule);
+    server(name, target)?.header_filters.request_rules.replace(rule, same);
+    Ok(warning)
+}
+
+fn response_header_filter_rule(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
+    let rule = rule(name, arguments, Ok(Action::Drop), argument(arguments, 1), argument(arguments, 2))?;
+    let warning = warning(&rule);
+    server(name, target)?.header_filters.response_rules.replace(rule, same);
+    Ok(warning)
+}
+
+fn rule(name: &'static str, arguments: &[&[u8]], action: Result<Action, Wrong>, text: &[u8], max: &[u8]) -> Result<Rule, Wrong> {
+    let header = usable_name(name, first(arguments), first(arguments), "header")?;
+    let (action, pattern): (Action, Pattern) = (action?, pattern(name, text)?);
+    let max = number(name, max, Expected { unit: "bytes", min: 1, max: i32::MAX as u64 })?;
+    Ok(Rule::new(header.as_bytes(), action, pattern, max))
+}
+
+fn same(a: &Rule, b: &Rule) -> bool {
+    a.name().eq_ignore_ascii_case(b.name())
+}
+
+/// A pattern that is found anywhere lets anything stand around it (section 14).
+fn warning(rule: &Rule) -> Outcome {
+    let text = rule.pattern().strip_prefix("(?i)").unwrap_or(rule.pattern());
+    let whole = ["^", "\\A"].iter().any(|start| text.starts_with(start)) && ["$", "\\z", "\\Z"].iter().any(|end| text.ends_with(end)) && !text.ends_with("\\$");
+    if whole { Outcome::Taken } else { Outcome::Warn("a pattern that does not begin with ^ and end with $ lets anything stand before or behind it") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{LocationConfig, ServerConfig, apply, find};
+    use super::*;
+
+    fn read(target: &mut Target<'_>, line: &str) -> Result<Outcome, String> {
+        let words = line.split('~').collect::<Vec<_>>();
+        apply(find(words[0]).unwrap(), target, &words[1..].iter().map(|word| word.as_bytes()).collect::<Vec<_>>()).map_err(|wrong| wrong.to_string())
+    }
+
+    #[test]
+    fn rules_replace_each_other_by_name() {
+        let mut server = ServerConfig::default();
+        let mut target = Target::Server(&mut server);
+        for line in ["QS_RequestHeaderFilterRule~X-A~drop~^a$~3", "QS_RequestHeaderFilterRule~x-a~DENY~^b$~4", "QS_ResponseHeaderFilterRule~X-A~^c\\z~5"] {
+            assert_eq!(read(&mut target, line), Ok(Outcome::Taken), "{line}");
+        }
+        let rules = server.header_filters.request_rules.iter().map(|rule| (rule.name(), rule.action(), rule.pattern(), rule.max())).collect::<Vec<_>>();
+        assert_eq!(rules, [(&b"x-a"[..], Action::Deny, "^b$", 4)]);
+        assert_eq!(server.header_filters.response_rules.iter().count(), 1);
+        // All virtual hosts use the rules of the main server.
+        let merged = HeaderFilters::merge(&server.header_filters, &HeaderFilters { request: Some(Mode::Size), ..HeaderFilters::default() });
+        assert_eq!((merged.request, merged.request_rules), (Some(Mode::Size), server.header_filters.request_rules.clone()));
+    }
+
+    /// Section 8.2: what is wrong is said in this order, and 14: warnings.
+    #[test]
+    fn what_is_wrong_with_a_rule() {
+        let mut server = ServerConfig::default();
+        let mut target = Target::Server(&mut server);
+        for (line, expected) in [
+            ("QS_RequestHeaderFilterRule~X~allow~(~0", "QS_RequestHeaderFilterRule: 'allow' is not a known word; expected drop or deny"),
+            (
+                "QS_RequestHeaderFilterRule~X~drop~(~0",
+                "QS_RequestHeaderFilterRule: '(' is not a regular expression (at character 1: missing closing parenthesis)",
+            ),
+            ("QS_RequestHeaderFilterRule~X~drop~^a$~0", "QS_RequestHeaderFilterRule: '0' is too small; expected a number of bytes from 1"),
+            ("QS_RequestHeaderFilterRule~X~drop~^a$~20abc", "QS_RequestHeaderFilterRule: '20abc' is not a number"),
+            ("QS_RequestHeaderFilterRule~X~drop~^a$", "QS_RequestHeaderFilterRule: an argument is missing"),
+            ("QS_ResponseHeaderFilterRule~X~^a$~1~2", "QS_ResponseHeaderFilterRule: '2' is one argument too many"),
+            ("QS_ResponseHeaderFilterRule~X~(~0", "QS_ResponseHeaderFilterRule: '(' is not a regular expression"),
+            ("QS_RequestHeaderFilter~silent", "QS_RequestHeaderFilter: 'silent' is not a known word; expected on, off or size"),
+            ("QS_ResponseHeaderFilter~on", "QS_ResponseHeaderFilter: not allowed outside of a directory or location section"),
+        ] {
+            assert!(read(&mut target, line).unwrap_err().starts_with(expected), "{line}: {:?}", read(&mut target, line));
+        }
+        for (pattern, warns) in [("^a$", false), ("(?i)^a\\z", false), ("\\Aa\\Z", false), ("a", true), ("^a", true), ("a$", true), ("^a\\$", true)] {
+            let outcome = read(&mut target, &format!("QS_ResponseHeaderFilterRule~X~{pattern}~1")).unwrap();
+            assert_eq!(outcome != Outcome::Taken, warns, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn the_inner_section_wins() {
+        let read = |line: &str| {
+            let mut location = LocationConfig::default();
+            read(&mut Target::Location(&mut location), line).unwrap();
+            location.header_filters
+        };
+        let (outer, inner) = (read("QS_RequestHeaderFilter~ON"), read("QS_ResponseHeaderFilter~silent"));
+        let merged = LocationHeaderFilters::merge(outer, inner);
+        assert_eq!((merged.request, merged.response), (Some(Mode::On), Some(ResponseMode::Silent)));
+        assert_eq!(LocationHeaderFilters::merge(merged, read("QS_RequestHeaderFilter~off")).request, Some(Mode::Off));
+    }
+}

@@ -1,0 +1,287 @@
+//! Headers that may pass (filters.md sections 8, 15.7, 16.6 and 16.7).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use httpd_lab::{Builder, Module, Mpm, RawClient, Response, Server, configtest, wait_until};
+use qos_core::header_filter::{REQUEST, RESPONSE};
+
+const VECTORS: &str = include_str!("../crates/qos-core/src/header_filter/vectors.txt");
+const CLIENTS: &str = include_str!("../crates/qos-core/src/header_filter/clients.txt");
+/// Tells of a request which message was the last one about it.
+const NOTES: &str = "AcceptFilter http none\nHeader always set X-Notes \"expr=%{env:QS_ErrorNotes}\"\n<Directory @ROOT@/cgi>\nCGIPassAuth On\n</Directory>\nAllowEncodedSlashes On\n";
+
+fn serving(config: &str) -> Builder {
+    Server::builder().log_level("warn").config(NOTES).config("ScriptAlias /size/ @ROOT@/cgi/\nScriptAlias /off/ @ROOT@/cgi/\n").config(config)
+}
+
+/// A request with these header lines and no others, on a connection of its own.
+fn ask(server: &Server, method: &str, path: &str, headers: &[impl AsRef<str>]) -> Response {
+    let lines = headers.iter().map(|line| format!("{}\r\n", line.as_ref())).collect::<String>();
+    let host = if lines.to_ascii_lowercase().lines().any(|line| line.starts_with("host:")) { "" } else { "Host: localhost\r\n" };
+    let mut client = RawClient::options().timeout(Duration::from_secs(20)).connect(server.addr()).unwrap();
+    client.send(format!("{method} {path} HTTP/1.1\r\n{host}{lines}\r\n")).unwrap();
+    client.tcp().shutdown(std::net::Shutdown::Write).unwrap();
+    client.read_response().unwrap_or_else(|error| panic!("{path} {lines}: {error}"))
+}
+
+fn environment(response: &Response, name: &str) -> Option<String> {
+    response.text().lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
+}
+
+/// `pass`, `drop` or `deny`; `other` where httpd refuses the request by itself.
+fn verdict(response: &Response) -> &'static str {
+    match (response.status, response.header("x-notes").unwrap_or_default()) {
+        (403, "043") => "deny",
+        (200, "042") => "drop",
+        // A condition that is not met was looked at.
+        (200 | 206 | 304 | 412, "") => "pass",
+        _ => "other",
+    }
+}
+
+/// `a*3` stands for aaa, `a,*2a` for a,a,a.
+fn expanded(value: &str) -> String {
+    match value.strip_prefix("a*").map(str::parse).or(value.strip_prefix("a,*").map(|rest| rest.trim_end_matches('a').parse())) {
+        Some(Ok(times)) if value.starts_with("a,") => "a,".repeat(times) + "a",
+        Some(Ok(times)) => "a".repeat(times),
+        _ => value.to_owned(),
+    }
+}
+
+/// Those that httpd refuses itself, or whose body it would wait for, before any module sees them.
+const REFUSED_BY_HTTPD: [&str; 11] = ["H68", "H74", "H43", "H44", "H45", "H46", "H104", "H105", "H106", "H42", "H103"];
+
+/// Section 16.6.
+#[test]
+fn vectors_of_request_headers() {
+    let server = serving(
+        "QS_RequestHeaderFilter on\n<Location /size>\nQS_RequestHeaderFilter Size\n</Location>\n<Location /off>\nQS_RequestHeaderFilter off\n</Location>",
+    )
+    .start();
+    for row in VECTORS.lines().filter(|line| !line.starts_with('#')) {
+        let [id, name, value, on, size] = row.split('\t').collect::<Vec<_>>()[..] else { panic!("{row}") };
+        if REFUSED_BY_HTTPD.contains(&id) {
+            continue;
+        }
+        let value = expanded(value);
+        for (path, expected) in [("/cgi/env", on), ("/size/env", size)] {
+            let response = ask(&server, "GET", path, &[format!("{name}: {value}")]);
+            assert_eq!(verdict(&response), expected, "{id} {path}: {name}: {value}");
+            let variable = match name {
+                "Content-Type" => "CONTENT_TYPE".to_owned(),
+                _ => format!("HTTP_{}", name.to_ascii_uppercase().replace('-', "_")),
+            };
+            // What does not reach programs in any case.
+            if response.status == 200 && !["Proxy-Authorization", "Expect"].contains(&name) {
+                let left = (expected == "pass").then(|| value.clone());
+                assert_eq!(environment(&response, &variable), left, "{id} {path}: {name}: {value}");
+            }
+        }
+    }
+    // Content-Length as httpd lets it pass, with a body.
+    let mut client = server.client();
+    let response = client.request("POST", "/cgi/upload", &[], b"123").unwrap();
+    assert_eq!((verdict(&response), response.text().as_str()), ("pass", "3\n"));
+    client.send("POST /cgi/upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: CHUNKED\r\n\r\n3\r\nabc\r\n0\r\n\r\n").unwrap();
+    let response = client.read_response().unwrap();
+    assert_eq!((verdict(&response), response.text().as_str()), ("pass", "3\n"));
+    client.send("POST /cgi/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 00000000003\r\n\r\nabc").unwrap();
+    assert_eq!(verdict(&client.read_response().unwrap()), "deny");
+    assert_eq!(verdict(&ask(&server, "GET", "/off/env", &["X-Custom: 1", "DNT: 12345"])), "pass");
+}
+
+/// What today's clients send passes, whether rules drop or deny.
+#[test]
+fn what_clients_send_passes() {
+    let quoted = |pattern: &str| pattern.replace('\\', "\\\\").replace('"', "\\\"");
+    let deny = REQUEST.iter().flat_map(|rules| rules.iter());
+    let deny = deny.map(|rule| format!("QS_RequestHeaderFilterRule {} deny \"{}\" {}\n", rule.name, quoted(rule.pattern), rule.max)).collect::<String>();
+    for rules in ["", deny.as_str()] {
+        let server = serving(&format!("QS_RequestHeaderFilter on\n{rules}")).start();
+        for block in CLIENTS.split("\n== ").skip(1) {
+            let (client, headers) = block.split_once('\n').unwrap();
+            let (method, path) = client.rsplit_once(": ").unwrap().1.split_once(' ').unwrap();
+            let response = ask(&server, method, path, &headers.lines().collect::<Vec<_>>());
+            assert!(response.header("x-notes").unwrap_or_default().is_empty(), "{client}: {}", server.error_log());
+            // Some methods are none for a file.
+            let expected: &[u16] = match method {
+                "GET" => &[200, 206, 304],
+                _ => &[200, 405, 501],
+            };
+            assert!(expected.contains(&response.status), "{client}: {} {}", response.status, response.text());
+        }
+        assert!(server.lines("042").is_empty() && server.lines("043").is_empty(), "{}", server.error_log());
+        // Something that is denied, so that the rules are there.
+        assert_eq!(verdict(&ask(&server, "GET", "/cgi/env", &["DNT: x"])), if rules.is_empty() { "drop" } else { "deny" });
+    }
+}
+
+/// Example 15.7: what is logged, and what else follows.
+#[test]
+fn headers_are_dropped_and_requests_denied() {
+    let config = "QS_RequestHeaderFilter on\nQS_RequestHeaderFilterRule X-Custom deny \"^[0-9]{1,3}$\" 3\nQS_RequestHeaderFilterRule DNT drop ^[0-9]+$ 3\n\
+                  SetEnvIf X-Foo . SERVER_SAW_IT\n<Location /cgi>\nSetEnvIf X-Foo . LOCATION_SAW_IT\n</Location>\n<VirtualHost *:@PORT1@>\nQS_RequestHeaderFilter off\nScriptAlias /cgi/ @ROOT@/cgi/\n</VirtualHost>\n\
+                  <VirtualHost *:@PORT2@>\nScriptAlias /cgi/ @ROOT@/cgi/\n<Location /cgi/env>\nQS_RequestHeaderFilter off\n</Location>\n</VirtualHost>";
+    let server = serving(config).vhost_ports(2).log_env(&["mod_qos_ev", "QS_ErrorNotes"]).start();
+    let from = "127.0.0.1";
+    let response = ask(&server, "GET", "/cgi/env?1", &["X-Foo: 1", "Accept: */*", "x-foo: 2", "DNT: 1234"]);
+    let shown = |name| environment(&response, name);
+    assert_eq!((verdict(&response), shown("HTTP_X_FOO"), shown("HTTP_DNT"), shown("HTTP_ACCEPT").as_deref()), ("drop", None, None, Some("*/*")));
+    // mod_setenvif of a location sees what is left.
+    assert_eq!((shown("SERVER_SAW_IT").as_deref(), shown("LOCATION_SAW_IT")), (Some("1"), None));
+    server.expect_line(&format!("mod_qos(042): drop request header: 'X-Foo: 1, 2', (no rule available), c={from}, id=*"));
+    server.expect_line(&format!("mod_qos(042): drop request header: 'DNT: 1234', (pattern=^[0-9]+$, max. length=3), c={from}, id=*"));
+    assert!(server.logged("/cgi/env?1").ends_with("QS_ErrorNotes=042"));
+
+    // The header before is neither logged nor removed.
+    let before = server.lines("042").len();
+    assert_eq!(verdict(&ask(&server, "GET", "/cgi/env?2", &["X-Bar: 1", "X-Custom: ab"])), "deny");
+    server.expect_line(&format!("mod_qos(043): access denied, request header: 'X-Custom: ab', (pattern=^[0-9]{{1,3}}$, max. length=3), c={from}, id=*"));
+    assert_eq!(server.lines("042").len(), before);
+    assert!(server.logged("/cgi/env?2").contains("mod_qos_ev=D; QS_ErrorNotes=043"), "{}", server.logged("/cgi/env?2"));
+    assert_eq!(verdict(&ask(&server, "GET", "/cgi/env", &["X-Custom: 12"])), "pass");
+    assert_eq!(verdict(&ask(&server, "GET", "/cgi/env", &["X-Custom: 1234"])), "deny");
+
+    // FW-23a.
+    let secrets = [
+        "Authorization: Basic aHVudGVyMjpodW50ZXIy<",
+        "Cookie: sid=hunter2|",
+        "X-Session-Token: hunter2",
+        "X-Upstream: Bearer hunter2",
+        "Proxy-Authorization: {hunter2}",
+    ];
+    assert_eq!(verdict(&ask(&server, "GET", "/cgi/env?3", &secrets)), "drop");
+    server.expect_line(&format!("mod_qos(042): drop request header: 'X-Session-Token: (7 bytes)', (no rule available), c={from}, id=*"));
+    let log = server.error_log();
+    assert!(!log.contains("hunter2") && !log.contains("aHVudGVyMj") && log.contains("'Cookie: (12 bytes)'"), "{log}");
+
+    // Virtual hosts, and locations in them.
+    for (k, path, expected) in [(1, "/cgi/env", "1"), (2, "/cgi/env", "1"), (2, "/cgi/upload", "")] {
+        let mut client = RawClient::connect(None, (std::net::Ipv4Addr::LOCALHOST, server.vhost_port(k)).into()).unwrap();
+        let response = client.request("GET", path, &["X-Foo: 1"], b"").unwrap();
+        assert_eq!(environment(&response, "HTTP_X_FOO").unwrap_or_default(), expected, "{k} {path}");
+    }
+}
+
+/// Lines do not fill a disk: 20 in a second, the rest is summed up.
+#[test]
+fn many_headers_are_summed_up() {
+    let server = serving("QS_RequestHeaderFilter on\nLimitRequestFields 200").mpm(Mpm::Worker).processes(1).start();
+    let headers = (0..150).map(|n| format!("X-{n}: {}", "v".repeat(1000))).collect::<Vec<_>>();
+    assert_eq!(verdict(&ask(&server, "GET", "/cgi/env", &headers)), "drop");
+    let lines = server.lines("042");
+    assert!((20..45).contains(&lines.len()), "{lines:#?}");
+    assert!(lines.iter().all(|line| line.len() < 500));
+    let summed = || {
+        ask(&server, "GET", "/cgi/env", &["X-A: 1"]);
+        server.lines("042").iter().any(|line| line.contains("drop request header (previously), message repeated 1"))
+    };
+    assert!(wait_until(Duration::from_secs(10), summed), "{}", server.error_log());
+}
+
+#[test]
+fn log_only_changes_nothing() {
+    let config = "QS_LogOnly on\nQS_RequestHeaderFilter on\nQS_RequestHeaderFilterRule X-A deny ^1$ 3\nQS_RequestHeaderFilterRule X-B deny ^1$ 3\n<Location />\nQS_ResponseHeaderFilter on\n</Location>";
+    let server = serving(config).log_env(&["mod_qos_ev"]).start();
+    script(&server, "headers", "X-Powered-By: php\\r\\n");
+    let response = ask(&server, "GET", "/cgi/headers", &["X-A: 2", "X-C: 3", "X-B: 4"]);
+    assert_eq!((response.status, response.header("x-powered-by")), (200, Some("php")));
+    for line in [
+        "mod_qos(043): access denied (log only), request header: 'X-A: 2', (pattern=^1$, max. length=3), c=127.0.0.1, id=*",
+        "mod_qos(043): access denied (log only), request header: 'X-B: 4', (pattern=^1$, max. length=3), c=127.0.0.1, id=*",
+        "mod_qos(042): drop request header (log only): 'X-C: 3', (no rule available), c=127.0.0.1, id=*",
+        "mod_qos(042): drop response header (log only): 'X-Powered-By: php', (no rule available), c=127.0.0.1, id=*",
+    ] {
+        server.expect_line(line);
+    }
+    assert!(server.logged("/cgi/headers").contains("mod_qos_ev=D;"));
+    assert_eq!(environment(&ask(&server, "GET", "/cgi/env", &["X-A: 2", "X-C: 3"]), "HTTP_X_C").as_deref(), Some("3"));
+}
+
+/// A denial has a page, as any other.
+#[test]
+fn denials_have_an_error_page() {
+    let server = serving("QS_RequestHeaderFilter on\nQS_RequestHeaderFilterRule X-A deny ^1$ 3\nQS_ErrorPage /small.txt\nQS_ErrorResponseCode 406").start();
+    let response = ask(&server, "GET", "/cgi/env", &["X-A: 2"]);
+    let page = ask(&server, "GET", "/small.txt", &["X-A: 1"]);
+    assert_eq!((response.status, response.header("x-notes"), response.text()), (406, Some("043"), page.text()));
+}
+
+/// A program that answers with these header lines.
+fn script(server: &Server, name: &str, lines: &str) {
+    let path = server.root().join("cgi").join(name);
+    std::fs::write(&path, format!("#!/bin/sh\nprintf 'Content-Type: text/html\\r\\n{lines}\\r\\nbody\\n'\n")).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Section 16.7, with headers of programs, which httpd keeps in another table (FW-24), and of files.
+#[test]
+fn response_headers() {
+    let config = "<Location /cgi>\nQS_ResponseHeaderFilter On\n</Location>\n<Location /size>\nQS_ResponseHeaderFilter silent\n</Location>\n\
+                  <Location /small.txt>\nQS_ResponseHeaderFilter on\n</Location>\nQS_ResponseHeaderFilterRule Last-Modified ^never$ 100\n\
+                  QS_ResponseHeaderFilterRule X-Own ^[0-9]+$ 3\nErrorDocument 404 /cgi/plain";
+    let server = serving(config).start();
+    let seen = |name: &str, lines: &str, header: &str| {
+        script(&server, name, lines);
+        let response = ask(&server, "GET", &format!("/cgi/{name}"), &[] as &[&str]);
+        assert_eq!((response.status, response.text().as_str()), (200, "body\n"), "{name}");
+        let there = response.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(header));
+        let dropped = response.header("x-notes") == Some("042");
+        assert_ne!(there, dropped, "{name}: {:?}", response.headers);
+        there
+    };
+    for (id, lines, header, passes) in [
+        ("r1", "", "Content-Type", true),
+        ("r2", "X-Powered-By: x\\r\\n", "X-Powered-By", false),
+        ("r4", "Set-Cookie: %04000d\\r\\n", "Set-Cookie", true),
+        ("r4b", "Set-Cookie: %04001d\\r\\n", "Set-Cookie", false),
+        ("r5", "Content-Security-Policy: %07940d\\r\\n", "Content-Security-Policy", true),
+        ("r5b", "Content-Security-Policy: %08001d\\r\\n", "Content-Security-Policy", false),
+        ("r6", "ETag: a\\tb\\r\\n", "ETag", false),
+        ("r8", "Content-Disposition: a\\200\\377b\\r\\n", "Content-Disposition", true),
+        ("r9", "Referrer-Policy: no-referrer\\r\\n", "Referrer-Policy", true),
+        ("r10", "Set-Cookie: a=1\\r\\nSet-Cookie: %04001d\\r\\n", "Set-Cookie", false),
+        ("r12", "X-Frame-Options: DENY\\r\\n", "X-Frame-Options", true),
+        ("own", "X-Own: 123\\r\\n", "X-Own", true),
+        ("own2", "X-Own: a\\r\\n", "X-Own", false),
+        ("plain", "", "Content-Type", true),
+    ] {
+        assert_eq!(seen(id, lines, header), passes, "{id}");
+    }
+    server.expect_line("mod_qos(042): drop response header: 'X-Powered-By: x', (no rule available), c=127.0.0.1, id=*");
+    assert!(server.error_log().contains("drop response header: 'Set-Cookie: (4001 bytes)'"), "{}", server.error_log());
+    // R3: silent.
+    let before = server.lines("042").len();
+    let response = ask(&server, "GET", "/size/r2", &[] as &[&str]);
+    assert_eq!((response.status, response.header("x-powered-by"), response.header("x-notes").unwrap_or_default()), (200, None, ""));
+    assert_eq!(server.lines("042").len(), before);
+    assert_eq!(ask(&server, "GET", "/off/r2", &[] as &[&str]).header("x-powered-by"), Some("x"));
+    // A file, and the target of an internal redirect.
+    let response = ask(&server, "GET", "/small.txt", &[] as &[&str]);
+    assert_eq!((response.status, response.header("last-modified"), response.header("etag").is_some()), (200, None, true));
+    script(&server, "plain", "X-Powered-By: y\\r\\n");
+    let response = ask(&server, "GET", "/missing", &[] as &[&str]);
+    assert_eq!((response.status, response.header("x-powered-by"), response.text().as_str()), (404, None, "body\n"));
+}
+
+/// One line per rule at start, at `LogLevel debug`; and remarks about patterns.
+#[test]
+fn rules_are_listed_at_start() {
+    let config = "QS_RequestHeaderFilter off\nQS_RequestHeaderFilterRule X-Me deny [0-9] 3\n<Location />\nQS_ResponseHeaderFilter off\n</Location>\n";
+    let server = serving(config).log_level("debug").start();
+    let log = server.error_log();
+    let listed = |direction: &str| log.lines().filter(|line| line.contains(&format!("mod_qos(): {direction} header filter rule ("))).count();
+    assert_eq!(listed("request"), REQUEST.iter().map(|rules| rules.len()).sum::<usize>() + 1);
+    assert_eq!(listed("response"), RESPONSE.iter().map(|rules| rules.len()).sum::<usize>());
+    assert!(log.contains("mod_qos(): request header filter rule (deny) X-Me: [0-9] max=3"), "{log}");
+    assert!(log.contains("mod_qos(): request header filter rule (drop) DNT: ^[0-9]+"), "{log}");
+    assert!(log.contains("mod_qos(009): QS_RequestHeaderFilterRule a pattern that does not begin with ^ and end with $"), "{log}");
+    let wrong = configtest(Mpm::Event, "QS_RequestHeaderFilterRule X drop \"^(a\" 3").unwrap_err();
+    assert!(wrong.contains("QS_RequestHeaderFilterRule: '^(a' is not a regular expression (at character 3: missing closing parenthesis)"), "{wrong}");
+    // Without a filter nothing is loaded.
+    let server = Server::builder().module(Module::Ours).log_level("debug").start();
+    assert!(!server.error_log().contains("header filter rule"));
+}
