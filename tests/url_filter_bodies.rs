@@ -150,7 +150,7 @@ fn json() -> Vec<Row> {
 
 fn serving(config: &str) -> Server {
     let config = format!("HttpProtocolOptions Unsafe\nAcceptFilter http none\nSetEnvIf X-Inflate . QS_DeflateReqBody\n{config}");
-    Server::builder().load("deflate").config(&vectors::CONFIGURATION).config(&config).start()
+    Server::builder().load("deflate").config(vectors::CONFIGURATION).config(&config).start()
 }
 
 fn ask(server: &Server, row: &Row) -> u16 {
@@ -168,7 +168,7 @@ const IDS: [&str; 4] = ["040", "041", "046", "048"];
 /// Each row of the tables, with and without JSON as a registered type (J30).
 #[test]
 fn the_tables_of_the_specification() {
-    for config in ["PARP_BodyData application/json", ""] { line } else { "" }) {
+    for config in ["PARP_BodyData application/json", ""] {
         let server = serving(config);
         for row in forms().into_iter().chain(json()) {
             let before = IDS.map(|id| server.lines(id).len());

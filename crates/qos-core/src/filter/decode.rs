@@ -176,8 +176,11 @@ fn digit(byte: u8) -> Option<u8> {
 mod tests {
     use super::*;
 
+    /// What comes of it, and the number of errors.
+    type Expected = (&'static [u8], u32);
+
     /// The vectors of section 4.1: input, without and with `uni`, with the number of errors.
-    const VECTORS: [(&str, (&[u8], u32), Option<(&[u8], u32)>); 27] = [
+    const VECTORS: [(&str, Expected, Option<Expected>); 27] = [
         ("a%41b", (b"aAb", 0), None),
         ("%2541", (b"%41", 0), None),
         ("%25%34%31", (b"%41", 0), None),

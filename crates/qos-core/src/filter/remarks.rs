@@ -14,7 +14,7 @@ pub fn remarks(sections: &[&LocationConfig]) -> Vec<String> {
         of_section(&section.url, &place, &mut remarks);
         for id in section.url.rules.removed() {
             let is_there = |other: &&LocationConfig| other.url.rules.iter().any(|rule| rule.id.as_bytes().eq_ignore_ascii_case(id.as_bytes()));
-            if !sections.iter().any(|other| is_there(other)) {
+            if !sections.iter().any(is_there) {
                 remarks.push(format!("rule id -{}{place} removes nothing: there is no rule with this id", id.to_string_lossy()));
             }
         }
