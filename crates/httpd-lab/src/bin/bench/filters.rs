@@ -1,4 +1,4 @@
-//! Instructions per request with 100 deny rules, alone and with 20 URL limits and client limits.
+//! Instructions per request with 100 deny rules, alone and with 20 URL limits, client limits and the filter of request headers.
 
 use httpd_lab::Module;
 
@@ -34,7 +34,7 @@ fn rules() -> String {
 /// The same with everything else that a request may meet.
 fn all() -> String {
     let limits = (0..LIMITS).map(|n| format!("QS_LocRequestLimitMatch ^/(app|shop){n}/ 100\n")).collect::<String>();
-    rules() + &limits + &clients::limits(100_000)
+    rules() + &limits + &clients::limits(100_000) + "\nQS_RequestHeaderFilter on\n"
 }
 
 pub fn measure(options: &Options) {
@@ -44,7 +44,7 @@ pub fn measure(options: &Options) {
     for (name, config, extra, bar) in [
         ("deny rules", rules(), Extra::Requests, None),
         ("deny rules, with a query", rules(), query, None),
-        ("deny rules, 20 URL limits, client limits, with a query", all(), query, Some(Bar::AtMost(2.0))),
+        ("deny rules, 20 URL limits, client limits, header filter, with a query", all(), query, Some(Bar::AtMost(2.0))),
     ] {
         let config_of = |module| if module == Module::None { "" } else { config.as_str() };
         let cells: Cells = options.modules.iter().map(|module| (*module, per_request(*module, config_of(*module), n, extra))).collect();
