@@ -111,6 +111,7 @@ const VARIABLES: &[&str] = &[
     "AP_FTYPE_.*",
     "AP_STATUS_.*",
     "M_GET",
+    "M_CONNECT",
     "M_POST",
     "REQUEST_CHUNKED_DECHUNK",
 ];

@@ -68,7 +68,7 @@ pub unsafe extern "C" fn before_setenvif(r: *mut ffi::request_rec) -> c_int {
     })
 }
 
-/// The target of a request has no path (045): 400 in any mode, without an error page.
+/// The target of a request has neither a path nor anything that stands for one (045): 400, without an error page.
 #[cold]
 fn unusable(request: Request<'_>, record: &ConnectionRecord) -> c_int {
     if let Some(runtime) = runtime() {
@@ -77,7 +77,7 @@ fn unusable(request: Request<'_>, record: &ConnectionRecord) -> c_int {
     note_error(request, c"045");
     let (client, id) = (record.peer, header_parser::unique_id(request));
     log::request(request, log::Level::Error, || qos_core::message::unusable_target(client, &id));
-    ffi::HTTP_BAD_REQUEST as c_int
+    if runtime().is_some_and(|runtime| runtime.log_only) { ffi::DECLINED } else { ffi::HTTP_BAD_REQUEST as c_int }
 }
 
 /// After mod_setenvif.

@@ -232,10 +232,18 @@ impl<'a> Request<'a> {
         self.get().method
     }
 
-    /// The path of the target, decoded and without dot segments, before it is mapped or rewritten; `None` where the target has none.
+    /// The path of the target, decoded and without dot segments, before it is mapped or rewritten. An address without a path means `/`, CONNECT names no path but an authority. `None`:
+    /// neither is there.
     pub fn target_path(self) -> Option<&'a [u8]> {
         // SAFETY: a string of the request or null.
-        unsafe { bytes(self.get().parsed_uri.path) }
+        if let Some(path) = unsafe { bytes(self.get().parsed_uri.path) } {
+            return Some(path);
+        }
+        let target = self.raw_target();
+        if self.method() == ffi::M_CONNECT {
+            return Some(target).filter(|target| !target.is_empty());
+        }
+        target.windows(3).any(|part| part == b"://").then_some(b"/")
     }
 
     /// What stands behind the `?` of the target, as it was sent.
