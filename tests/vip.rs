@@ -261,11 +261,13 @@ fn responses_of_all_kinds() {
     script("moved2", "X-Priv: gold\\r\\nStatus: 302 Found\\r\\nLocation: http://localhost/x\\r\\n\\r\\n");
     script("failed", "X-Priv: gold\\r\\nStatus: 503 x\\r\\nContent-Type: text/plain\\r\\n\\r\\n");
     std::fs::write(server.docs().join("whole.shtml"), "<!--#include virtual=\"/cgi/app?gold\" -->").unwrap();
-    for (path, status, session) in
+    for (n, (path, status, session)) in
         [("/cgi/moved", 302, true), ("/cgi/moved2", 302, true), ("/cgi/failed", 503, true), ("/missing-page", 404, true), ("/whole.shtml", 200, false)]
+            .into_iter()
+            .enumerate()
     {
         // Another address each time: it becomes a VIP's.
-        let response = server.ask(&format!("127.0.70.{}", 30 + path.len()), path, &[]).unwrap();
+        let response = server.ask(&format!("127.0.70.{}", 30 + n), path, &[]).unwrap();
         assert_eq!((response.status, response.header("x-priv"), response.header("set-cookie").is_some()), (status, None, session), "{path}: {response:?}");
         let letters = if session { "v;V;" } else { "-" };
         assert!(server.logged(path).contains(&format!(" mod_qos_ev={letters} ")), "{path}: {}", server.access_log());
