@@ -63,6 +63,7 @@ static BEFORE_HTTP2: Order<2> = Order([c"mod_http2.c".as_ptr(), null()]);
 /// Hooks and filters. Each entry point is guarded in its own file.
 unsafe extern "C" fn register_hooks(_pool: *mut ffi::apr_pool_t) {
     httpd::guard::install();
+    config::sections::begin();
     let (first, middle, last) = (ffi::APR_HOOK_FIRST as i32, ffi::APR_HOOK_MIDDLE as i32, ffi::APR_HOOK_LAST as i32);
     let none = null();
     let before_setenvif = BEFORE_SETENVIF.0.as_ptr();

@@ -166,6 +166,8 @@ pub mod feature {
     pub const BODY_LIMIT: u32 = 1 << 20;
     /// `QS_DenyQueryBody`, `QS_PermitUriBody`.
     pub const BODY_RULES: u32 = 1 << 22;
+    /// Rules about what may pass, or notes for an access log.
+    pub const FILTERS: u32 = 1 << 23;
     /// `QS_SetEnvIf`.
     pub const SET_ENV_IF: u32 = 1 << 19;
     /// Rules about the headers and variables of responses.

@@ -50,6 +50,13 @@ enum Kind {
     Page,
     /// The status of a denial.
     Denied,
+    /// The id of a deny or permit rule, with its sign.
+    RuleId,
+    /// What such a rule does; also `off`.
+    Action(&'static str),
+    /// A variable that is set, or not (`!`).
+    Condition,
+    Decoding,
     /// The name of a cookie.
     CookieName,
     CookiePath,
@@ -62,8 +69,8 @@ enum Kind {
 }
 
 use Kind::{
-    Address, Assignment, ClientHeader, CookieName, CookiePath, Countries, Denied, Event, File, Flag, Header, Method, Milestone, Name, Number, Only, Operator,
-    Page, Path, Pattern, Percent, Program, Redirect, RuleDirective, Set, Share, Status, Text, Together, Variable, Word,
+    Action, Address, Assignment, ClientHeader, Condition, CookieName, CookiePath, Countries, Decoding, Denied, Event, File, Flag, Header, Method, Milestone,
+    Name, Number, Only, Operator, Page, Path, Pattern, Percent, Program, Redirect, RuleDirective, RuleId, Set, Share, Status, Text, Together, Variable, Word,
 };
 
 const INT_MAX: u64 = i32::MAX as u64;
@@ -186,6 +193,17 @@ const TABLE: &[Row] = &[
     Row { name: "QS_LogOnlyRule", good: &["QS_LocRequestLimitDefault /", "QS_EventRequestLimit"], kinds: &[RuleDirective, Together] },
     Row { name: "QS_ErrorPage", good: &["/a", "http://a", "https://a"], kinds: &[Page] },
     Row { name: "QS_ErrorResponseCode", good: &["400", "429", "503"], kinds: &[Denied] },
+    Row { name: "QS_DenyRequestLine", good: &["+a log ^x$", "-a DENY ^x$"], kinds: &[RuleId, Action("log or deny"), Pattern] },
+    Row { name: "QS_DenyPath", good: &["+b deny ^x$"], kinds: &[RuleId, Action("log or deny"), Pattern] },
+    Row { name: "QS_DenyQuery", good: &["+c deny ^x$"], kinds: &[RuleId, Action("log or deny"), Pattern] },
+    Row { name: "QS_PermitUri", good: &["+d deny ^x$"], kinds: &[RuleId, Action("log or deny"), Pattern] },
+    Row { name: "QS_DenyEvent", good: &["+e deny !x", "+f log x"], kinds: &[RuleId, Action("log or deny"), Condition] },
+    Row { name: "QS_DenyInheritanceOff", good: &[""], kinds: &[] },
+    Row { name: "QS_InvalidUrlEncoding", good: &["log", "DENY", "off"], kinds: &[Action("log, deny or off")] },
+    Row { name: "QS_Decoding", good: &["uni once", "UNI"], kinds: &[Decoding, Decoding] },
+    Row { name: "QS_DenyQueryBody", good: &["on", "off"], kinds: &[Flag] },
+    Row { name: "QS_PermitUriBody", good: &["on", "off"], kinds: &[Flag] },
+    Row { name: "QS_DenyBody", good: &["on", "off"], kinds: &[Flag] },
     Row { name: "QS_ConsoleMethods", good: &["GET", "post", "GET POST"], kinds: &[Method, Method] },
     Row { name: "QS_VipHeaderName", good: &["X-Priv", "X-Priv=^gold$", "X-Priv=a=b drop"], kinds: &[Together, Only("drop")] },
     Row { name: "QS_VipIPHeaderName", good: &["X-Priv", "X-Priv=^gold$ DROP"], kinds: &[Together, Only("drop")] },
@@ -262,6 +280,10 @@ fn bad_values(kind: Kind) -> Vec<(String, String)> {
         Operator => same(&["==", "ge", "e"], "is no operator; expected eq, ne, gt or lt"),
         RuleDirective => same(&["QS_LogOnly", "x"], "is not a directive whose rules can be logged only; expected one of QS_LocRequestLimit,"),
         Page => same(&["x", "httpx", "ftp://x"], "is neither a path nor a URL; expected a path that begins with '/', or a URL"),
+        RuleId => same(&["x1", "+", "-", "a"], "is not the id of a rule; expected +id or -id"),
+        Action(words) => same(&["allow", "on"], &format!("is not an action; expected {words}")),
+        Condition => same(&["!", "a=b"], "is not the name of a variable; expected a name without '='"),
+        Decoding => same(&["html", "ansi"], "is not a decoding that is known; expected uni or once"),
         Denied => same(&["399", "600", "200", "x", "50x"], "expected a status from 400 to 599"),
         Only(word) => same(&["yes", "x"], &format!("is not known here; expected {word}")),
         Method => same(&["PUT", "GET,POST", "-"], "is not a method of the console; expected GET, POST or both"),

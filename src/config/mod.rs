@@ -1,6 +1,8 @@
 //! Between httpd's configuration and the typed one: the command table made from qos-core's
 //! directive table, and the records of servers and locations.
 
+pub mod sections;
+
 use crate::httpd::guard::guard;
 use crate::httpd::pool::Pool;
 use crate::httpd::{bytes, ffi, log};
@@ -8,6 +10,7 @@ use crate::rules::ServerRules;
 use crate::runtime::{feature, steps};
 use crate::tokens::Tokens;
 use qos_core::config::{Directive, FAMILIES, LocationConfig, LocationHeaderFilters, Outcome, Scope, ServerConfig, Target, apply, printable};
+use qos_core::filter;
 use qos_core::geo::Database;
 use qos_core::order::Step;
 use qos_core::rules::Kind;
@@ -15,6 +18,7 @@ use qos_shm::CountKey;
 use std::cell::OnceCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::null;
+use std::sync::Arc;
 
 /// What a server has: its configuration, and what post_config derives from it.
 #[derive(Default)]
@@ -337,7 +341,16 @@ fn note_features(target: &Target<'_>) {
             if location.header_filters != LocationHeaderFilters::default() {
                 feature::add(feature::HEADER_FILTERS);
             }
+            let url = &location.url;
+            if url.is_active() {
+                feature::add(feature::FILTERS);
+            }
+            if url.looks_at_bodies() {
+                feature::add(feature::BODY_RULES);
+            }
             for (used, step) in [
+                (url.is_active(), Step::Filters),
+                (url.rules.has(filter::Kind::Event), Step::DenyEvent),
                 (location.variables.search.is_some(), Step::SearchBody),
                 (!location.variables.query.is_empty(), Step::SetEnvIfQuery),
                 (!location.variables.set_env_if.is_empty(), Step::SetEnvIf),
@@ -375,9 +388,15 @@ pub unsafe extern "C" fn merge_server(pool: *mut ffi::apr_pool_t, base: *mut c_v
 }
 
 /// A record for a location section.
-pub unsafe extern "C" fn create_location(pool: *mut ffi::apr_pool_t, _dir: *mut c_char) -> *mut c_void {
-    // SAFETY: the configuration pool (or a request's, for `<If>`).
-    guard("create_dir_config", std::ptr::null_mut(), || unsafe { Pool::new(pool) }.own(LocationConfig::default()).cast())
+pub unsafe extern "C" fn create_location(pool: *mut ffi::apr_pool_t, dir: *mut c_char) -> *mut c_void {
+    guard("create_dir_config", std::ptr::null_mut(), || {
+        // SAFETY: null, or the path, pattern or directory of the section.
+        let section = (!dir.is_null()).then(|| Arc::from(unsafe { CStr::from_ptr(dir) }));
+        // SAFETY: the configuration pool, or a request's.
+        let location = unsafe { Pool::new(pool) }.own(LocationConfig { section, ..LocationConfig::default() });
+        sections::created(location);
+        location.cast()
+    })
 }
 
 /// The record of a section within another, also per request.

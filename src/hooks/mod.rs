@@ -30,6 +30,7 @@ pub mod set_variables;
 pub mod tracking;
 pub mod tuning;
 pub mod turns;
+pub mod url_filter;
 pub mod vip;
 pub mod waiting;
 

@@ -46,6 +46,7 @@ pub unsafe extern "C" fn before_setenvif(r: *mut ffi::request_rec) -> c_int {
                 filters::replay::again(request, body);
             }
             request.take_variable(c"QS_ErrorNotes", outer);
+            request.take_variable(c"QS_RuleId", outer);
             request.take_variable(c"QS_Country", outer);
             if feature::any(feature::INHERITED) {
                 inherit(request, outer);
@@ -93,7 +94,7 @@ pub unsafe extern "C" fn after_setenvif(r: *mut ffi::request_rec) -> c_int {
 }
 
 /// Variables that a request shares with the one it was redirected from, or that it is part of (request-event.md section 2.10).
-pub const SHARED_VARIABLES: [&CStr; 16] = [
+pub const SHARED_VARIABLES: [&CStr; 15] = [
     c"mod_qos_user_id",
     c"QS_Serialize",
     c"QS_SrvSerialize",
@@ -109,7 +110,6 @@ pub const SHARED_VARIABLES: [&CStr; 16] = [
     c"QS_KeepAliveTimeout",
     c"QS_MaxKeepAliveRequests",
     c"QS_KeepAliveEnd",
-    c"QS_RuleId",
 ];
 
 /// Takes over what the request before has, for rules and for pages that show it.

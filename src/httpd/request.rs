@@ -364,6 +364,22 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// A note.
+    pub fn note(self, name: &CStr) -> Option<&'a [u8]> {
+        self.table_get(self.get().notes, name.as_ptr())
+    }
+
+    /// Takes a note over from a request of the same chain, if it is set there and not here.
+    pub fn take_note(self, name: &'static CStr, from: Request<'a>) {
+        // SAFETY: the value is a C string of a request that lives as long as this one; the table stores the pointer.
+        unsafe {
+            let value = ffi::apr_table_get(from.get().notes, name.as_ptr());
+            if !value.is_null() && !self.has_note(name) {
+                self.set_note(name, value);
+            }
+        }
+    }
+
     /// Whether a note is set.
     pub fn has_note(self, name: &CStr) -> bool {
         self.table_get(self.get().notes, name.as_ptr()).is_some()

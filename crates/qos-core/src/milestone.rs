@@ -233,7 +233,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn milestone(deny: bool, pattern: &str, think_time: Option<u32>) -> Milestone {
-        let pattern = Pattern::with(pattern.as_bytes(), Options { caseless: false, dot_all: true }).unwrap();
+        let pattern = Pattern::with(pattern.as_bytes(), Options { caseless: false, ..Pattern::OPTIONS }).unwrap();
         Milestone { pattern, deny, think_time }
     }
 

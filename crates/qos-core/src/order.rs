@@ -17,6 +17,10 @@ pub enum Step {
     WatchConnection = 4,
     /// `QS_MileStone`.
     Milestones = 5,
+    /// Deny and permit rules about the URL and the body.
+    Filters = 6,
+    /// Notes for an access log.
+    Audit = 7,
     /// `QS_KeepAliveTimeout`, `QS_MaxKeepAliveRequests`.
     KeepAlive = 8,
     /// The session cookie and the variable `QS_VipRequest`.
@@ -35,6 +39,8 @@ pub enum Step {
     SetReqHeader = 15,
     /// The variable `QS_Timeout`.
     Timeout = 16,
+    /// `QS_DenyEvent`.
+    DenyEvent = 17,
     /// `QS_EventLimitCount`, `QS_CondEventLimitCount`.
     EventLimitCount = 18,
     /// `QS_EventRequestLimit`.
@@ -68,11 +74,13 @@ pub enum Step {
 }
 
 /// The steps in their order.
-pub const MAIN: [Step; 29] = [
+pub const MAIN: [Step; 32] = [
     Step::LogEnv,
     Step::SearchBody,
     Step::WatchConnection,
     Step::Milestones,
+    Step::Filters,
+    Step::Audit,
     Step::KeepAlive,
     Step::Vip,
     Step::ReadBody,
@@ -84,6 +92,7 @@ pub const MAIN: [Step; 29] = [
     Step::VipVariable,
     Step::SetReqHeader,
     Step::Timeout,
+    Step::DenyEvent,
     Step::EventLimitCount,
     Step::EventRequestLimit,
     Step::EventRates,
@@ -160,9 +169,9 @@ mod tests {
         before(25, 23);
         before(30, 28);
         assert_eq!(numbers.as_slice(), specified);
-        // 31 is the second chance of 28, the others belong to filters and audit.
+        // 31 is the second chance of 28.
         let missing = (1..=32).filter(|n| !numbers.contains(n)).collect::<Vec<u8>>();
-        assert_eq!(missing, [6, 7, 17, 31]);
+        assert_eq!(missing, [31]);
     }
 
     #[test]

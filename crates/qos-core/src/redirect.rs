@@ -92,7 +92,7 @@ mod tests {
 
     fn redirect(pattern: &str, target: &str) -> Redirect {
         let (status, url) = split_status(target.as_bytes());
-        let pattern = Pattern::with(pattern.as_bytes(), Options { caseless: true, dot_all: true }).unwrap();
+        let pattern = Pattern::with(pattern.as_bytes(), Options { caseless: true, ..Pattern::OPTIONS }).unwrap();
         Redirect { variable: c"VAR".to_owned(), pattern, status, url: Template::new(url).unwrap() }
     }
 

@@ -4,6 +4,7 @@ mod addresses;
 mod bodies;
 mod configuration;
 mod console;
+mod filters;
 mod form;
 mod geo;
 mod multipart;
@@ -20,6 +21,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("bodies", bodies::run),
     ("configuration", configuration::run),
     ("console", console::run),
+    ("filters", filters::run),
     ("form", form::run),
     ("geo", geo::run),
     ("multipart", multipart::run),

@@ -4,9 +4,9 @@ use super::error::Error;
 use super::media::{ContentType, Media, RawTypes};
 use super::multipart::Reader;
 use super::{MOST_PARAMETERS, field, form};
+use crate::filter::decode;
 use crate::json;
 use crate::parameters::{Origin, Parameter, Parsed};
-use crate::query::decode;
 use std::borrow::Cow;
 
 /// What a request brings.
@@ -113,7 +113,7 @@ fn json<'a>(found: &mut Parsed<'a>, text: &'a [u8], options: &Options) -> Result
 
 /// A query that is JSON: the whole of it, decoded once, stands for its parameters then (section 7.2, FW-14).
 fn json_query(found: &mut Parsed<'_>, query: &[u8]) -> Result<(), Error> {
-    let text = decode(query);
+    let text = decode(query, false).bytes;
     found.parameters.clear();
     (found.query, found.of_query) = (None, 0);
     let json = json::parameters(&text, &limits(found)).map_err(Error::Json)?;

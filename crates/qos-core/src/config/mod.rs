@@ -19,6 +19,7 @@ mod request_rules;
 mod status_event;
 mod tracking;
 mod types;
+mod url_filter;
 mod value;
 mod variables;
 mod vip;
@@ -52,6 +53,7 @@ pub const FAMILIES: &[Family] = &[
     headers::DIRECTIVES,
     header_filter::DIRECTIVES,
     denial::DIRECTIVES,
+    url_filter::DIRECTIVES,
     vip::DIRECTIVES,
     milestone::DIRECTIVES,
     tracking::DIRECTIVES,

@@ -3,7 +3,7 @@
 use super::directive::{Directive, Family, Outcome, Scope, Target, any, argument, first, required, server};
 use super::value::{Wrong, name as usable_name, pattern_with, wrong};
 use crate::cookie::{is_attribute, is_name};
-use crate::pattern::Options;
+use crate::pattern::{Options, Pattern};
 use crate::redirect::{Redirect, split_status};
 use crate::tracking::Tracking;
 use crate::variables::template::Template;
@@ -64,7 +64,7 @@ fn user_tracking_cookie_name(name: &'static str, target: &mut Target<'_>, argume
 
 fn redirect_if(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let variable = usable_name(name, first(arguments), first(arguments), "variable")?;
-    let pattern = pattern_with(name, argument(arguments, 1), Options { caseless: true, dot_all: true })?;
+    let pattern = pattern_with(name, argument(arguments, 1), Options { caseless: true, ..Pattern::OPTIONS })?;
     let text = argument(arguments, 2);
     let (status, url) = split_status(text);
     let printable = !url.is_empty() && url.iter().all(u8::is_ascii_graphic);

@@ -11,11 +11,14 @@ use super::request_rules::RequestRules;
 use super::value::{Wrong, wrong};
 use super::variables::{LocationVariables, ServerVariables};
 use super::vip::VipConfig;
+use crate::filter::UrlFilter;
 use crate::list::List;
 use crate::milestone;
 use crate::network::NetworkSet;
 use crate::redirect::Redirect;
 use crate::tracking::Tracking;
+use std::ffi::CStr;
+use std::sync::Arc;
 
 /// Limit of `QS_SrvMaxConnClose`: a number of connections or a share of the capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -275,6 +278,10 @@ pub struct LocationConfig {
     pub status_events: Vec<StatusEvent>,
     /// Variables that are set.
     pub variables: LocationVariables,
+    /// What may pass.
+    pub url: UrlFilter,
+    /// Path, pattern or directory of the section.
+    pub section: Option<Arc<CStr>>,
     /// Headers that may pass.
     pub header_filters: LocationHeaderFilters,
     /// `QS_RedirectIf` in order.
@@ -285,7 +292,7 @@ impl LocationConfig {
     /// Whether rules want to see what is in bodies (filters.md section 0.2, "body filter on").
     #[must_use]
     pub fn inspects_bodies(&self) -> bool {
-        false
+        self.url.looks_at_bodies()
     }
 
     /// The inner section wins; variables add up, `-` removes.
@@ -297,6 +304,8 @@ impl LocationConfig {
             body_max_size: own.body_max_size.or(base.body_max_size),
             status_events: merge_status_events(&base.status_events, &own.status_events),
             variables: LocationVariables::merge(&base.variables, &own.variables),
+            url: UrlFilter::merge(&base.url, &own.url),
+            section: own.section.as_ref().or(base.section.as_ref()).cloned(),
             header_filters: LocationHeaderFilters::merge(base.header_filters, own.header_filters),
             redirects: List::append(&base.redirects, &own.redirects),
         }

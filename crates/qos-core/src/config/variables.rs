@@ -3,7 +3,7 @@
 use super::directive::{Directive, Family, Outcome, Scope, Target as Place, argument, first, location, optional, required, server};
 use super::value::{Wrong, name as usable_name, pattern, pattern_with, wrong};
 use crate::list::List;
-use crate::pattern::Options;
+use crate::pattern::{Options, Pattern};
 use crate::variables::compare::Operator;
 use crate::variables::rules::{Condition, SetEnv, SetEnvIf, SetEnvIfCmp, SetEnvIfQuery, SetEnvRes};
 use crate::variables::search::Needle;
@@ -246,7 +246,7 @@ fn set_env_if_parp(name: &'static str, place: &mut Place<'_>, arguments: &[&[u8]
 }
 
 fn set_env_if_body(name: &'static str, place: &mut Place<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
-    let pattern = pattern_with(name, first(arguments), Options { caseless: true, dot_all: true })?;
+    let pattern = pattern_with(name, first(arguments), Options { caseless: true, ..Pattern::OPTIONS })?;
     let rule = SetEnvIfQuery { pattern, target: target(name, argument(arguments, 1), &Value::GroupsOr(b""))? };
     server(name, place)?.variables.body.push(rule);
     Ok(Outcome::Taken)
