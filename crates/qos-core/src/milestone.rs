@@ -1,8 +1,10 @@
 //! `QS_MileStone`: pages that a client may ask for only in their order, and not too fast (request-event.md section 15).
 
+use crate::filter::decode;
 use crate::pattern::{Match, Pattern};
 use crate::pattern_set::PatternSet;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 
 /// The name of the cookie that says how far a client got.
 pub const COOKIE: &str = "QSSCD";
@@ -186,21 +188,8 @@ impl Violation {
 
 /// The line of a request as patterns see it: `%HH` and `\xHH` decoded, `+` a blank; what is no valid escape stays.
 #[must_use]
-pub fn decode_line(line: &[u8]) -> Vec<u8> {
-    let hex = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok());
-    let pair = |bytes: &[u8]| Some(hex(bytes.first())? << 4 | hex(bytes.get(1))?);
-    let (mut decoded, mut rest) = (Vec::with_capacity(line.len()), line);
-    while let Some((byte, behind)) = rest.split_first() {
-        let (value, length) = match (byte, behind) {
-            (b'%', digits) => pair(digits).map_or((*byte, 1), |value| (value, 3)),
-            (b'\\', [b'x', digits @ ..]) => pair(digits).map_or((*byte, 1), |value| (value, 4)),
-            (b'+', _) => (b' ', 1),
-            _ => (*byte, 1),
-        };
-        decoded.push(value);
-        rest = rest.get(length..).unwrap_or_default();
-    }
-    decoded
+pub fn decode_line(line: &[u8]) -> Cow<'_, [u8]> {
+    decode(line, false).bytes
 }
 
 /// The same line with the target as it is served: `path` as httpd maps it, decoded and without dot segments.
@@ -365,7 +354,7 @@ mod tests {
         assert_eq!(line("GET /a+b HTTP/2.0", "//a+b", None), "GET /a b HTTP/2.0");
         assert_eq!(line("GET /a", "/a", None), "GET /a");
         // In ordinary spelling both are the same.
-        assert_eq!(line("POST /form?a=1 HTTP/1.1", "/form", Some("a=1")).as_bytes(), decode_line(b"POST /form?a=1 HTTP/1.1"));
+        assert_eq!(line("POST /form?a=1 HTTP/1.1", "/form", Some("a=1")).as_bytes(), decode_line(b"POST /form?a=1 HTTP/1.1").as_ref());
     }
 
     #[test]
@@ -385,9 +374,9 @@ mod tests {
         for (line, decoded) in
             [("GET /a%20b+c HTTP/1.1", "GET /a b c HTTP/1.1"), ("\\x41%42\\X43", "AB\\X43"), ("%", "%"), ("%4", "%4"), ("%zz\\x4", "%zz\\x4"), ("%2541", "%41")]
         {
-            assert_eq!(decode_line(line.as_bytes()), decoded.as_bytes(), "{line}");
+            assert_eq!(decode_line(line.as_bytes()).as_ref(), decoded.as_bytes(), "{line}");
         }
-        assert_eq!(decode_line(b"%00%ff"), b"\0\xff");
+        assert_eq!(decode_line(b"%00%ff").as_ref(), b"\0\xff");
     }
 
     proptest! {
