@@ -56,6 +56,7 @@ const FUNCTIONS: &[&str] = &[
     "apr_table_elts",
     "apr_table_make",
     "apr_table_get",
+    "apr_table_mergen",
     "apr_table_setn",
     "apr_table_unset",
 ];

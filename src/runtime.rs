@@ -198,7 +198,7 @@ pub mod feature {
     pub const RESPONSES: u32 =
         CLOSE_LIMIT | RATE_OFF_EVENTS | STATUS_EVENTS | RESPONSE_RULES | KEEP_ALIVE | SERVICE | VIP | MILESTONES | TRACKING | HEADER_FILTERS;
     /// All whose variables a redirected request takes over.
-    pub const INHERITED: u32 = CLIENTS | SERIALIZE | STATUS_EVENTS | RULES | SET_ENV_IF | KEEP_ALIVE | VIP;
+    pub const INHERITED: u32 = CLIENTS | SERIALIZE | STATUS_EVENTS | RULES | SET_ENV_IF | KEEP_ALIVE | VIP | TRACKING;
 
     static FEATURES: AtomicU32 = AtomicU32::new(0);
 

@@ -94,7 +94,8 @@ pub unsafe extern "C" fn after_setenvif(r: *mut ffi::request_rec) -> c_int {
 }
 
 /// Variables that a request shares with the one it was redirected from, or that it is part of (request-event.md section 2.10).
-pub const SHARED_VARIABLES: [&CStr; 14] = [
+pub const SHARED_VARIABLES: [&CStr; 15] = [
+    c"mod_qos_user_id",
     c"QS_Serialize",
     c"QS_SrvSerialize",
     c"QS_Block",

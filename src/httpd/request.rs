@@ -282,10 +282,31 @@ impl<'a> Request<'a> {
         unsafe { ffi::apr_table_addn(self.get().err_headers_out, name.as_ptr(), value) };
     }
 
-    /// The name of a user who has logged in.
+    /// Adds to the value of a header of the response, unless that is made by httpd itself.
+    pub fn merge_response_header(self, name: &'static CStr, value: *const c_char) {
+        // SAFETY: as for variables; both are copied where they are joined.
+        unsafe { ffi::apr_table_mergen(self.get().headers_out, name.as_ptr(), value) };
+    }
+
+    /// Adds to the value of a header of the response, whoever makes it.
+    pub fn merge_error_header(self, name: &'static CStr, value: *const c_char) {
+        // SAFETY: as above.
+        unsafe { ffi::apr_table_mergen(self.get().err_headers_out, name.as_ptr(), value) };
+    }
+
+    /// The name of a user who has logged in. Modules set it before they know whether the password is right, and the page that says that it is not inherits it: a request
+    /// that was, or follows, one without authorization has none.
     pub fn user(self) -> Option<&'a [u8]> {
         // SAFETY: a string of the request or null.
-        unsafe { bytes(self.get().user) }
+        let user = unsafe { bytes(self.get().user) }?;
+        let mut next = Some(self);
+        while let Some(request) = next {
+            if [ffi::HTTP_UNAUTHORIZED, ffi::HTTP_PROXY_AUTHENTICATION_REQUIRED].contains(&u32::try_from(request.status()).unwrap_or(0)) {
+                return None;
+            }
+            next = request.outer();
+        }
+        Some(user)
     }
 
     /// The line of the request as it was received.

@@ -52,6 +52,11 @@ fn user_tracking_cookie_name(name: &'static str, target: &mut Target<'_>, argume
             return Err(wrong(name, option, "is not the only one of its kind", "one path and one domain at most, session and jsredirect"));
         }
     }
+    // Browsers refuse such a cookie for a path or a domain.
+    let for_host = cookie.get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"__Host-"));
+    if for_host && (tracking.js_redirect || tracking.domain.is_some()) {
+        return Err(wrong(name, cookie, "cannot be used with a domain or jsredirect", "a name without __Host-"));
+    }
     let alone = tracking.js_redirect && tracking.page.is_none();
     server(name, target)?.tracking = Some(tracking);
     Ok(if alone { Outcome::Warn("with jsredirect has no check page whose script could ask for the cookie: nobody gets it") } else { Outcome::Taken })
@@ -116,6 +121,7 @@ mod tests {
             ("QS_UserTrackingCookieName uid /a /b", "'/b' is not the only one of its kind"),
             ("QS_UserTrackingCookieName uid /a;b", "is neither a path nor a domain"),
             ("QS_UserTrackingCookieName uid /a?b", "is neither a path nor a domain"),
+            ("QS_UserTrackingCookieName __Host-uid /check.html jsredirect", "cannot be used with a domain or jsredirect"),
             ("QS_UserTrackingCookieName", "an argument is missing"),
             ("QS_RedirectIf VAR ( /b", "is not a regular expression"),
             ("QS_RedirectIf A=B x /b", "'A=B' is not the name of a variable"),
