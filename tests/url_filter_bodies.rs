@@ -170,7 +170,11 @@ const IDS: [&str; 4] = ["040", "041", "046", "048"];
 fn the_tables_of_the_specification() {
     for config in ["PARP_BodyData application/json", ""] {
         let server = serving(config);
-        for row in forms().into_iter().chain(json()) {
+        for (number, row) in forms().into_iter().chain(json()).enumerate() {
+            // A rule writes 20 lines a second.
+            if number % 15 == 14 {
+                std::thread::sleep(Duration::from_millis(1100));
+            }
             let before = IDS.map(|id| server.lines(id).len());
             let status = ask(&server, &row);
             assert_eq!(status, if row.expected.is_some() { 403 } else { 404 }, "{}: {}", row.name, server.error_log());
