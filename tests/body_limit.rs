@@ -284,7 +284,9 @@ fn http2_bodies_without_a_length_are_counted() {
         for url in [server.url("/cgi/upload"), server.tls_url("/cgi/upload")] {
             for (bytes, status) in [(1000, "200 2"), (1001, "413 2"), (5000, "413 2")] {
                 let said = upload(&url, bytes);
-                assert_eq!(said.out, status, "{mpm:?} L8 {url} {bytes}: {}\n{}", said.err, server.error_log());
+                // curl stops with an error when the stream ends before all is sent, and may miss the answer; the access log tells, below.
+                let missed = status == "413 2" && said.out.starts_with("000");
+                assert!(said.out == status || missed, "{mpm:?} L8 {url} {bytes}: {} {}\n{}", said.out, said.err, server.error_log());
             }
             // curl stops with an error when the stream ends before all is sent, although the answer was there first.
             assert!(!upload(&url, 500_000).out.starts_with("200"), "{mpm:?} {url}");
