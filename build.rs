@@ -20,6 +20,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_get_server_name",
     "ap_hook_.*",
     "ap_index_of_response",
+    "ap_map_http_request_error",
     "ap_internal_redirect",
     "ap_mpm_query",
     "ap_get_conn_socket",
@@ -27,6 +28,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_register_input_filter",
     "ap_register_output_filter",
     "ap_remove_input_filter",
+    "ap_request_has_body",
     "ap_remove_output_filter",
     "ap_run_default_port",
     "ap_run_http_scheme",
@@ -52,7 +54,9 @@ const FUNCTIONS: &[&str] = &[
     "apr_pstrmemdup",
     "apr_table_addn",
     "apr_table_elts",
+    "apr_table_make",
     "apr_table_get",
+    "apr_table_mergen",
     "apr_table_setn",
     "apr_table_unset",
 ];
@@ -108,6 +112,7 @@ const VARIABLES: &[&str] = &[
     "AP_FTYPE_.*",
     "AP_STATUS_.*",
     "M_GET",
+    "M_CONNECT",
     "M_POST",
     "REQUEST_CHUNKED_DECHUNK",
 ];

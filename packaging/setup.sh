@@ -23,6 +23,7 @@ have_libclang() {
     any_file '/usr/lib/*-linux-gnu/libclang*.so*'
 }
 have_openmetrics() { /usr/bin/python3 -c 'import prometheus_client.openmetrics.parser' 2>/dev/null; }
+have_crs() { [ -d /usr/share/modsecurity-crs/rules ]; }
 have_browser() { have chromium || have chromium-browser || have google-chrome; }
 have_libc_headers() { [ -f /usr/include/stdio.h ]; }
 have_certificates() { any_file '/etc/ssl/certs/*.pem' || any_file '/etc/ssl/certs/*.crt' || [ -d /etc/pki/tls/certs ]; }
@@ -48,6 +49,7 @@ iproute2          have ss
 valgrind          have valgrind
 python3           have python3
 python3-prometheus-client  have_openmetrics
+modsecurity-crs   have_crs
 chromium          have_browser
 ca-certificates   have_certificates
 '

@@ -63,6 +63,7 @@ static BEFORE_HTTP2: Order<2> = Order([c"mod_http2.c".as_ptr(), null()]);
 /// Hooks and filters. Each entry point is guarded in its own file.
 unsafe extern "C" fn register_hooks(_pool: *mut ffi::apr_pool_t) {
     httpd::guard::install();
+    config::sections::begin();
     let (first, middle, last) = (ffi::APR_HOOK_FIRST as i32, ffi::APR_HOOK_MIDDLE as i32, ffi::APR_HOOK_LAST as i32);
     let none = null();
     let before_setenvif = BEFORE_SETENVIF.0.as_ptr();
@@ -92,7 +93,7 @@ unsafe extern "C" fn register_hooks(_pool: *mut ffi::apr_pool_t) {
         ffi::ap_hook_post_read_request(Some(hooks::post_read_request::before_setenvif), after_remoteip, before_setenvif, middle);
         ffi::ap_hook_post_read_request(Some(hooks::post_read_request::after_setenvif), after_setenvif, none, middle);
         ffi::ap_hook_header_parser(Some(hooks::header_parser::first), none, before_setenvif, first);
-        ffi::ap_hook_header_parser(Some(hooks::header_parser::body), after_setenvif, none, first);
+        ffi::ap_hook_header_parser(Some(hooks::body_limit::header_parser), after_setenvif, none, first);
         ffi::ap_hook_header_parser(Some(hooks::header_parser::main), after_setenvif, none, middle);
         ffi::ap_hook_fixups(Some(hooks::fixups::fixups), after_ssl, none, middle);
         ffi::ap_hook_handler(Some(handlers::handler), none, none, first);

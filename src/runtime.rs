@@ -15,6 +15,7 @@ use qos_core::letters::Letters;
 use qos_core::phase::State;
 use qos_shm::{Child, ClientId, ConnectionId, CountKey, Region, Slot};
 use std::ffi::c_char;
+use std::path::PathBuf;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
@@ -60,6 +61,8 @@ pub struct Runtime {
     pub geo: GeoConfig,
     /// The database of countries, which lives as long as the configuration.
     pub countries: Option<&'static Database>,
+    /// Where bodies are kept that are too long for memory.
+    pub body_dir: PathBuf,
     /// The program that `QSLog` names.
     pub log_pipe: Option<LogPipe>,
     /// What request and response headers may be called and hold, where that is asked for.
@@ -161,6 +164,10 @@ pub mod feature {
 
     /// `QS_LimitRequestBody`, the directive or the variable.
     pub const BODY_LIMIT: u32 = 1 << 20;
+    /// `QS_DenyQueryBody`, `QS_PermitUriBody`.
+    pub const BODY_RULES: u32 = 1 << 22;
+    /// Rules about what may pass, or notes for an access log.
+    pub const FILTERS: u32 = 1 << 23;
     /// `QS_SetEnvIf`.
     pub const SET_ENV_IF: u32 = 1 << 19;
     /// Rules about the headers and variables of responses.
@@ -173,6 +180,10 @@ pub mod feature {
     pub const KEEP_ALIVE: u32 = 1 << 17;
     /// `QS_Set_DSCP` may be set.
     pub const SERVICE: u32 = 1 << 18;
+    /// `QS_SetEnvIfParp`.
+    pub const PARAMETERS: u32 = 1 << 24;
+    /// `QS_DeflateReqBody` may be set, and mod_deflate is there.
+    pub const INFLATE: u32 = 1 << 26;
     /// `QS_RequestHeaderFilter`, `QS_ResponseHeaderFilter`.
     pub const HEADER_FILTERS: u32 = 1 << 27;
     /// VIPs: sessions and marks of addresses.
@@ -187,7 +198,7 @@ pub mod feature {
     pub const RESPONSES: u32 =
         CLOSE_LIMIT | RATE_OFF_EVENTS | STATUS_EVENTS | RESPONSE_RULES | KEEP_ALIVE | SERVICE | VIP | MILESTONES | TRACKING | HEADER_FILTERS;
     /// All whose variables a redirected request takes over.
-    pub const INHERITED: u32 = CLIENTS | SERIALIZE | STATUS_EVENTS | RULES | SET_ENV_IF | KEEP_ALIVE | VIP;
+    pub const INHERITED: u32 = CLIENTS | SERIALIZE | STATUS_EVENTS | RULES | SET_ENV_IF | KEEP_ALIVE | VIP | TRACKING;
 
     static FEATURES: AtomicU32 = AtomicU32::new(0);
 

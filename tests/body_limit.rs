@@ -192,6 +192,22 @@ fn the_variable_wins_over_the_location_over_the_server() {
     }
 }
 
+/// The worked example of section 15.6.
+#[test]
+fn the_limit_may_depend_on_the_type() {
+    let server = Server::builder()
+        .config("QS_LimitRequestBody 1000\nSetEnvIf Content-Type ^application/json QS_LimitRequestBody=50")
+        .log_env(&["mod_qos_ev", "QS_ErrorNotes"])
+        .start();
+    for (content_type, length, status) in [("application/json", 60, 413), ("application/json", 50, 200), ("text/plain", 1000, 200), ("text/plain", 1001, 413)] {
+        let answer = server.client().request("POST", "/cgi/upload", &[&format!("Content-Type: {content_type}")], &vec![b'x'; length]).unwrap();
+        assert_eq!(answer.status, status, "{content_type} {length}: {}", server.error_log());
+    }
+    server.expect_line("mod_qos(044): access denied, QS_LimitRequestBody: max=50 this=60, c=127.0.0.1, id=*");
+    server.expect_line("mod_qos(044): access denied, QS_LimitRequestBody: max=1000 this=1001, c=127.0.0.1, id=*");
+    check(&server, server.addr(), &("in chunks", "/cgi/upload", vec![], Chunked(vec![1001]), Some(1000)));
+}
+
 #[test]
 fn a_virtual_host_inherits_the_limit_or_has_its_own() {
     let hosts = "<VirtualHost *:@PORT1@>\nScriptAlias /cgi/ @ROOT@/cgi/\nQS_LogEnv off\n</VirtualHost>\n\
@@ -268,7 +284,9 @@ fn http2_bodies_without_a_length_are_counted() {
         for url in [server.url("/cgi/upload"), server.tls_url("/cgi/upload")] {
             for (bytes, status) in [(1000, "200 2"), (1001, "413 2"), (5000, "413 2")] {
                 let said = upload(&url, bytes);
-                assert_eq!(said.out, status, "{mpm:?} L8 {url} {bytes}: {}\n{}", said.err, server.error_log());
+                // curl stops with an error when the stream ends before all is sent, and may miss the answer; the access log tells, below.
+                let missed = status == "413 2" && said.out.starts_with("000");
+                assert!(said.out == status || missed, "{mpm:?} L8 {url} {bytes}: {} {}\n{}", said.out, said.err, server.error_log());
             }
             // curl stops with an error when the stream ends before all is sent, although the answer was there first.
             assert!(!upload(&url, 500_000).out.starts_with("200"), "{mpm:?} {url}");

@@ -50,6 +50,13 @@ enum Kind {
     Page,
     /// The status of a denial.
     Denied,
+    /// The id of a deny or permit rule, with its sign.
+    RuleId,
+    /// What such a rule does; also `off`.
+    Action(&'static str),
+    /// A variable that is set, or not (`!`).
+    Condition,
+    Decoding,
     /// The name of a cookie.
     CookieName,
     CookiePath,
@@ -62,8 +69,8 @@ enum Kind {
 }
 
 use Kind::{
-    Address, Assignment, ClientHeader, CookieName, CookiePath, Countries, Denied, Event, File, Flag, Header, Method, Milestone, Name, Number, Only, Operator,
-    Page, Path, Pattern, Percent, Program, Redirect, RuleDirective, Set, Share, Status, Text, Together, Variable, Word,
+    Action, Address, Assignment, ClientHeader, Condition, CookieName, CookiePath, Countries, Decoding, Denied, Event, File, Flag, Header, Method, Milestone,
+    Name, Number, Only, Operator, Page, Path, Pattern, Percent, Program, Redirect, RuleDirective, RuleId, Set, Share, Status, Text, Together, Variable, Word,
 };
 
 const INT_MAX: u64 = i32::MAX as u64;
@@ -106,6 +113,12 @@ const TABLE: &[Row] = &[
     Row { name: "QS_SrvMinDataRateIgnoreVIP", good: &["on", "off"], kinds: &[Flag] },
     Row { name: "QS_SrvMinDataRateOffEvent", good: &["+Slow", "-Slow", "+x"], kinds: &[Variable] },
     Row { name: "QS_LimitRequestBody", good: &["0", "102400", "9223372036854775807"], kinds: &[Number("bytes", 0, i64::MAX as u64)] },
+    Row { name: "QS_BodyMaxSize", good: &["1", "8388608", "1073741824"], kinds: &[Number("bytes", 1, 1 << 30)] },
+    Row { name: "QS_BodyTempDir", good: &["/tmp", "."], kinds: &[Together] },
+    Row { name: "QS_BodyData", good: &["application/json", "text/xml */*"], kinds: &[Together, Together] },
+    Row { name: "PARP_BodyData", good: &["application/json", "text/xml */*"], kinds: &[Together, Together] },
+    Row { name: "QS_BodyErrorCode", good: &["200", "400", "503"], kinds: &[Together] },
+    Row { name: "PARP_ExitOnError", good: &["200", "400", "503"], kinds: &[Together] },
     Row { name: "QS_ClientEntries", good: &["640", "100000", "10000000"], kinds: &[Number("client addresses", 640, 10_000_000)] },
     Row { name: "QS_LogOnly", good: &["on", "off", "ON"], kinds: &[Flag] },
     Row { name: "QS_SupportIPv6", good: &["on", "off"], kinds: &[Flag] },
@@ -144,6 +157,8 @@ const TABLE: &[Row] = &[
     Row { name: "QS_SetEnvStatus", good: &["404 QS_Block=2"], kinds: &[Status, Assignment] },
     Row { name: "QS_SetEnvIf", good: &["A=^(x|y)$ B=$1", "!A B C=1", "A !B !C", "A=x !B", "A=x !B=ignored"], kinds: &[Together, Together, Together] },
     Row { name: "QS_SetEnvIfQuery", good: &["^a=([^&]*) AB", "x A=1", "x !A", "x A=$1$2"], kinds: &[Pattern, Set] },
+    Row { name: "QS_SetEnvIfParp", good: &["^a=([^&]*) AB", "x A=1", "x !A"], kinds: &[Pattern, Set] },
+    Row { name: "QS_SetEnvIfBody", good: &["<a>([^<]*)</a> A=$1", "x A", "x !A"], kinds: &[Pattern, Set] },
     Row { name: "QS_SetEnv", good: &["A b", "A ${B}-${C}"], kinds: &[Name("variable"), Together] },
     Row { name: "QS_SetEnvIfCmp", good: &["A eq B C", "A NE B !C", "A gt B C=1", "A lt B C="], kinds: &[Name("variable"), Operator, Name("variable"), Set] },
     Row { name: "QS_SetEnvIfResBody", good: &["text A", "text !A"], kinds: &[Together, Set] },
@@ -178,6 +193,17 @@ const TABLE: &[Row] = &[
     Row { name: "QS_LogOnlyRule", good: &["QS_LocRequestLimitDefault /", "QS_EventRequestLimit"], kinds: &[RuleDirective, Together] },
     Row { name: "QS_ErrorPage", good: &["/a", "http://a", "https://a"], kinds: &[Page] },
     Row { name: "QS_ErrorResponseCode", good: &["400", "429", "503"], kinds: &[Denied] },
+    Row { name: "QS_DenyRequestLine", good: &["+a log ^x$", "-a DENY ^x$"], kinds: &[RuleId, Action("log or deny"), Pattern] },
+    Row { name: "QS_DenyPath", good: &["+b deny ^x$"], kinds: &[RuleId, Action("log or deny"), Pattern] },
+    Row { name: "QS_DenyQuery", good: &["+c deny ^x$"], kinds: &[RuleId, Action("log or deny"), Pattern] },
+    Row { name: "QS_PermitUri", good: &["+d deny ^x$"], kinds: &[RuleId, Action("log or deny"), Pattern] },
+    Row { name: "QS_DenyEvent", good: &["+e deny !x", "+f log x"], kinds: &[RuleId, Action("log or deny"), Condition] },
+    Row { name: "QS_DenyInheritanceOff", good: &[""], kinds: &[] },
+    Row { name: "QS_InvalidUrlEncoding", good: &["log", "DENY", "off"], kinds: &[Action("log, deny or off")] },
+    Row { name: "QS_Decoding", good: &["uni once", "UNI"], kinds: &[Decoding, Decoding] },
+    Row { name: "QS_DenyQueryBody", good: &["on", "off"], kinds: &[Flag] },
+    Row { name: "QS_PermitUriBody", good: &["on", "off"], kinds: &[Flag] },
+    Row { name: "QS_DenyBody", good: &["on", "off"], kinds: &[Flag] },
     Row { name: "QS_ConsoleMethods", good: &["GET", "post", "GET POST"], kinds: &[Method, Method] },
     Row { name: "QS_VipHeaderName", good: &["X-Priv", "X-Priv=^gold$", "X-Priv=a=b drop"], kinds: &[Together, Only("drop")] },
     Row { name: "QS_VipIPHeaderName", good: &["X-Priv", "X-Priv=^gold$ DROP"], kinds: &[Together, Only("drop")] },
@@ -254,6 +280,10 @@ fn bad_values(kind: Kind) -> Vec<(String, String)> {
         Operator => same(&["==", "ge", "e"], "is no operator; expected eq, ne, gt or lt"),
         RuleDirective => same(&["QS_LogOnly", "x"], "is not a directive whose rules can be logged only; expected one of QS_LocRequestLimit,"),
         Page => same(&["x", "httpx", "ftp://x"], "is neither a path nor a URL; expected a path that begins with '/', or a URL"),
+        RuleId => same(&["x1", "+", "-", "a"], "is not the id of a rule; expected +id or -id"),
+        Action(words) => same(&["allow", "on"], &format!("is not an action; expected {words}")),
+        Condition => same(&["!", "a=b"], "is not the name of a variable; expected a name without '='"),
+        Decoding => same(&["html", "ansi"], "is not a decoding that is known; expected uni or once"),
         Denied => same(&["399", "600", "200", "x", "50x"], "expected a status from 400 to 599"),
         Only(word) => same(&["yes", "x"], &format!("is not known here; expected {word}")),
         Method => same(&["PUT", "GET,POST", "-"], "is not a method of the console; expected GET, POST or both"),
@@ -379,6 +409,12 @@ fn special_cases() -> Vec<Case> {
             "<Location />\nQS_SetEnvIfResBody one A\nQS_SetEnvResBody two B\n</Location>",
             &["QS_SetEnvResBody: 'two' is the second text of this section; expected one per section"],
         ),
+        case("QS_SetEnvIfParp x A", &["QS_SetEnvIfParp: 'A' is too short; expected variable or variable=value, at least two characters"]),
+        case("QS_BodyErrorCode 302", &["QS_BodyErrorCode: '302' is not such a status; expected 200, or a status from 400 to 599"]),
+        case("PARP_ExitOnError x", &["PARP_ExitOnError: 'x' is not such a status"]),
+        case("PARP_ExitOnError 499", &["PARP_ExitOnError: '499' is not a status that httpd knows"]),
+        case("PARP_BodyData text/xml json", &["PARP_BodyData: 'json' is not a content type; expected types such as application/json or */*"]),
+        case("QS_BodyTempDir /nowhere", &["QS_BodyTempDir: '/nowhere' is not a directory"]),
         case("QS_RequestHeaderFilter silent", &["QS_RequestHeaderFilter: 'silent' is not a known word; expected on, off or size"]),
         case("<Location />\nQS_ResponseHeaderFilter size\n</Location>", &["QS_ResponseHeaderFilter: 'size' is not a known word; expected on, silent or off"]),
         case("<Location />\nQS_RequestHeaderFilter x\n</Location>", &["QS_RequestHeaderFilter: 'x' is not a known word"]),

@@ -75,7 +75,7 @@ fn log_only() {
 /// W28: parts of responses are not redirected, nor the page that a denied client sees; what a request is redirected to within the server is.
 #[test]
 fn sub_requests_and_error_pages() {
-    let rules = "SetEnvIf Request_URI . ANY=1\nAddType text/html .shtml\nAddOutputFilter INCLUDES .shtml\n\
+    let rules = "SetEnvIf Request_URI . ANY=1\nAddType text/html .shtml\nAddOutputFilter INCLUDES .shtml\nErrorDocument 404 /page.html\n\
                  SetEnvIf Request_URI ^/denied KIND=1\nQS_EventRequestLimit KIND 0\nQS_ErrorResponseCode 503\n\
                  <Location /page.html>\nQS_RedirectIf REDIRECT_ANY 1 /elsewhere\n</Location>\n\
                  <Location /part.txt>\nQS_RedirectIf ANY 1 /elsewhere\n</Location>\n\
@@ -92,6 +92,8 @@ fn sub_requests_and_error_pages() {
         let denied = ask(&server, path);
         assert_eq!((denied.status, denied.text().as_str()), (503, "denied\n"), "{path}");
     }
+    let missing = ask(&server, "/missing");
+    assert_eq!((missing.status, missing.text().as_str(), missing.header("location")), (404, "denied\n", None));
     assert_eq!(ask(&server, "/acted").header("location"), Some("/elsewhere"));
     server.stop();
 }

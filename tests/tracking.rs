@@ -158,15 +158,22 @@ fn who_is_checked() {
 /// Without a check page users are only known; log-only mode changes nothing; streams of HTTP/2 have users.
 #[test]
 fn users_without_a_check_page() {
-    let server = start(serving("QS_LogOnly on\nQS_UserTrackingCookieName uid\n").http2());
+    let server = start(serving("QS_LogOnly on\nQS_UserTrackingCookieName uid\nErrorDocument 404 /small.txt\n<Location /acted>\nSetHandler go\nAction go /cgi/env virtual\n</Location>\n").load("actions").http2());
     let first = ask(&server, "/small.txt?1", &[]);
     assert_eq!((first.status, cookies(&first).len()), (200, 1));
     let id = first.header("x-user").unwrap();
     assert_eq!(ask(&server, "/small.txt?2", &[&sent(&cookies(&first)[0])]).header("x-user"), Some(id));
     let url = server.url("/small.txt?h2");
     let out = curl(&["-s", "-D", "-", "--http2-prior-knowledge", "-b", sent(&cookies(&first)[0]).strip_prefix("Cookie: ").unwrap(), "-b", "a=1", &url]).out;
-    assert!(out.contains("HTTP/2 200") && out.to_ascii_lowercase().contains("x-user: "), "{out}");
+    assert!(out.contains("HTTP/2 200") && out.to_ascii_lowercase().contains(&format!("x-user: {}\r", id.to_ascii_lowercase())), "{out}");
     assert_eq!(ask(&server, "/missing", &[]).status, 404);
+    // The access log knows the user also where another page of the server answers.
+    let cookie = sent(&cookies(&first)[0]);
+    assert_eq!(ask(&server, "/missing?error", &[&cookie]).status, 404);
+    assert_eq!(ask(&server, "/acted?elsewhere", &[&cookie]).status, 200);
+    for path in ["/missing?error", "/acted?elsewhere"] {
+        assert!(server.logged(path).ends_with(&format!("mod_qos_user_id={id}")), "{}", server.access_log());
+    }
     server.stop();
 }
 

@@ -220,6 +220,87 @@ fn users_who_have_logged_in() {
     server.stop();
 }
 
+/// A wrong password makes no VIP, whatever page says that it is wrong.
+#[test]
+fn who_has_not_logged_in() {
+    let config = format!(
+        "{KEY}<Location />\nAuthType Basic\nAuthName lab\nAuthBasicProvider file\nAuthUserFile @ROOT@/users\nRequire valid-user\n</Location>\n\
+         <Location /server-status>\nRequire all granted\n</Location>\n<LocationMatch ^/(console|open)>\nRequire all granted\n</LocationMatch>\n\
+         ErrorDocument 401 /index.html\nQS_VipUser\nQS_VipIPUser\n"
+    );
+    let modules = ["auth_basic", "authn_core", "authn_file", "authz_user"];
+    let builder = modules.into_iter().fold(serving(&config), Builder::load);
+    let root = start(builder.config("# users are written when the server runs\n"));
+    std::fs::write(root.root().join("users"), "user:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n").unwrap();
+    // user:wrong and nobody:secret
+    for (n, authorization) in ["Authorization: Basic dXNlcjp3cm9uZw==", "Authorization: Basic bm9ib2R5OnNlY3JldA=="].into_iter().enumerate() {
+        let response = root.ask(FROM, &format!("/small.txt?{n}"), &[authorization]).unwrap();
+        assert_eq!((response.status, response.header("set-cookie"), response.header("x-vip")), (401, None, Some("(null)")), "{response:?}");
+        assert!(response.text().contains("It works"), "the page: {}", response.text());
+        assert!(root.logged(&format!("/small.txt?{n}")).contains(" mod_qos_ev=- "), "{}", root.access_log());
+    }
+    let good = root.ask("127.0.70.2", "/small.txt?good", &["Authorization: Basic dXNlcjpzZWNyZXQ="]).unwrap();
+    assert!(good.status == 200 && good.header("set-cookie").is_some());
+    assert!(wait_until(SECONDS(5), || is_marked(&root, "127.0.70.2")));
+    assert!(!is_marked(&root, FROM), "{}", console(&root, FROM));
+    root.stop();
+}
+
+/// W32: nobody sees the header, whoever makes the response; where httpd makes it the session begins as well. Parts of a response begin none.
+#[test]
+fn responses_of_all_kinds() {
+    let config =
+        format!("{KEY}QS_VipHeaderName X-Priv=^gold$ drop\nAddType text/html .shtml\nAddOutputFilter INCLUDES .shtml\nErrorDocument 404 /cgi/app?gold\n");
+    let server = start(serving(&config));
+    let script = |name: &str, text: &str| {
+        let path = server.root().join("cgi").join(name);
+        std::fs::write(&path, format!("#!/bin/sh\nprintf '{text}'\n")).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    script("moved", "X-Priv: gold\\r\\nLocation: http://localhost/x\\r\\n\\r\\n");
+    script("moved2", "X-Priv: gold\\r\\nStatus: 302 Found\\r\\nLocation: http://localhost/x\\r\\n\\r\\n");
+    script("failed", "X-Priv: gold\\r\\nStatus: 503 x\\r\\nContent-Type: text/plain\\r\\n\\r\\n");
+    std::fs::write(server.docs().join("whole.shtml"), "<!--#include virtual=\"/cgi/app?gold\" -->").unwrap();
+    for (n, (path, status, session)) in
+        [("/cgi/moved", 302, true), ("/cgi/moved2", 302, true), ("/cgi/failed", 503, true), ("/missing-page", 404, true), ("/whole.shtml", 200, false)]
+            .into_iter()
+            .enumerate()
+    {
+        // Another address each time: it becomes a VIP's.
+        let response = server.ask(&format!("127.0.70.{}", 30 + n), path, &[]).unwrap();
+        assert_eq!((response.status, response.header("x-priv"), response.header("set-cookie").is_some()), (status, None, session), "{path}: {response:?}");
+        let letters = if session { "v;V;" } else { "-" };
+        assert!(server.logged(path).contains(&format!(" mod_qos_ev={letters} ")), "{path}: {}", server.access_log());
+    }
+    server.stop();
+}
+
+/// What sets a cookie is kept by no cache for others.
+#[test]
+fn cookies_and_caches() {
+    let config = format!(
+        "{KEY}CacheRoot @ROOT@/cache\nCacheEnable disk /cgi\nCacheIgnoreNoLastMod on\nQS_VipHeaderName X-Priv=gold drop\nQS_UserTrackingCookieName uid\n"
+    );
+    let server = start(serving(&config).load("cache").load("cache_disk"));
+    std::fs::create_dir_all(server.root().join("cache")).unwrap();
+    std::fs::set_permissions(server.root().join("cache"), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let path = server.root().join("cgi/kept");
+    std::fs::write(&path, "#!/bin/sh\nprintf 'X-Priv: gold\\r\\nCache-Control: max-age=600\\r\\nContent-Type: text/plain\\r\\n\\r\\n%s\\n' \"$(date +%N)\"\n")
+        .unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let ask = |n: u32| server.ask(&format!("127.0.70.{n}"), "/cgi/kept", &[]).unwrap();
+    let (one, two) = (ask(21), ask(22));
+    let cookies = |response: &Response| {
+        let set = response.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+        set.map(|(_, value)| value.split(';').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((cookies(&one).len(), cookies(&two).len()), (2, 2), "{one:?} {two:?}");
+    assert!(cookies(&one).iter().all(|cookie| !cookies(&two).contains(cookie)), "{one:?} {two:?}");
+    assert_ne!(one.text(), two.text());
+    assert_eq!(one.headers.iter().filter(|(name, value)| name.eq_ignore_ascii_case("cache-control") && value.contains("private")).count(), 1, "{one:?}");
+    server.stop();
+}
+
 /// W02, W29: one virtual host is enough for the store. W58: marks may end, and survive restarts with what is left of their time; the console's do not end.
 #[test]
 fn marks_of_addresses() {

@@ -1,6 +1,8 @@
 //! Between httpd's configuration and the typed one: the command table made from qos-core's
 //! directive table, and the records of servers and locations.
 
+pub mod sections;
+
 use crate::httpd::guard::guard;
 use crate::httpd::pool::Pool;
 use crate::httpd::{bytes, ffi, log};
@@ -8,6 +10,7 @@ use crate::rules::ServerRules;
 use crate::runtime::{feature, steps};
 use crate::tokens::Tokens;
 use qos_core::config::{Directive, FAMILIES, LocationConfig, LocationHeaderFilters, Outcome, Scope, ServerConfig, Target, apply, printable};
+use qos_core::filter;
 use qos_core::geo::Database;
 use qos_core::order::Step;
 use qos_core::rules::Kind;
@@ -15,6 +18,7 @@ use qos_shm::CountKey;
 use std::cell::OnceCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::null;
+use std::sync::Arc;
 
 /// What a server has: its configuration, and what post_config derives from it.
 #[derive(Default)]
@@ -210,7 +214,16 @@ unsafe extern "C" fn take_arguments(parms: *mut ffi::cmd_parms, location: *mut c
                     _ => null(),
                 }
             }
-            Ok(Outcome::Taken) if directive.name() == "QS_ErrorResponseCode" => {
+            Ok(Outcome::Taken) if directive.name() == "QS_BodyTempDir" => {
+                let path = arguments.first().copied().unwrap_or_default();
+                if pool.relative_to_root(path).is_some_and(|path| path.is_dir()) {
+                    null()
+                } else {
+                    let text = format!("{}: '{}' is not a directory; expected one that httpd's children may write to", directive.name(), printable(path));
+                    pool.string(text.as_bytes())
+                }
+            }
+            Ok(Outcome::Taken) if matches!(directive.name(), "QS_ErrorResponseCode" | "QS_BodyErrorCode" | "PARP_ExitOnError") => {
                 let code = arguments.first().copied().unwrap_or_default();
                 if knows_status(code) {
                     null()
@@ -232,7 +245,7 @@ unsafe extern "C" fn take_arguments(parms: *mut ffi::cmd_parms, location: *mut c
 fn knows_status(code: &[u8]) -> bool {
     let code = std::str::from_utf8(code).ok().and_then(|text| text.parse::<c_int>().ok()).unwrap_or(0);
     // SAFETY: looks a number up in a table.
-    code == 500 || unsafe { ffi::ap_index_of_response(code) != ffi::ap_index_of_response(500) }
+    code == 200 || code == 500 || unsafe { ffi::ap_index_of_response(code) != ffi::ap_index_of_response(500) }
 }
 
 /// Reads the database of countries; the path is relative to httpd's root.
@@ -270,6 +283,7 @@ fn note_features(target: &Target<'_>) {
                 (!server.variables.response.is_empty() || server.headers.look_at_responses(), feature::RESPONSE_RULES),
                 (!server.headers.unset_request.is_empty(), feature::UNSET_HEADERS),
                 (!server.headers.late.is_empty(), feature::LATE_HEADERS),
+                (!server.variables.parp.is_empty(), feature::PARAMETERS),
                 (server.header_filters.request.is_some(), feature::HEADER_FILTERS),
             ] {
                 if used {
@@ -292,6 +306,9 @@ fn note_features(target: &Target<'_>) {
                 (server.rules.table.iter().any(|rule| rule.per_second.is_some()), Step::RequestDelay),
                 (server.rules.table.iter().any(|rule| rule.kbytes.is_some()), Step::Bandwidth),
                 (!server.rules.counts.is_empty(), Step::EventLimitCount),
+                (server.body.raw_types.is_some() || server.body.error_code.is_some(), Step::ReadBody),
+                (!server.variables.parp.is_empty(), Step::SetEnvIfParp),
+                (!server.variables.body.is_empty(), Step::SetEnvIfBody),
                 (!server.variables.query.is_empty(), Step::SetEnvIfQuery),
                 (!server.variables.set_env_if.is_empty(), Step::SetEnvIf),
                 (!server.variables.set_env.is_empty(), Step::SetEnv),
@@ -324,7 +341,16 @@ fn note_features(target: &Target<'_>) {
             if location.header_filters != LocationHeaderFilters::default() {
                 feature::add(feature::HEADER_FILTERS);
             }
+            let url = &location.url;
+            if url.is_active() {
+                feature::add(feature::FILTERS);
+            }
+            if url.looks_at_bodies() {
+                feature::add(feature::BODY_RULES);
+            }
             for (used, step) in [
+                (url.is_active(), Step::Filters),
+                (url.rules.has(filter::Kind::Event), Step::DenyEvent),
                 (location.variables.search.is_some(), Step::SearchBody),
                 (!location.variables.query.is_empty(), Step::SetEnvIfQuery),
                 (!location.variables.set_env_if.is_empty(), Step::SetEnvIf),
@@ -362,9 +388,15 @@ pub unsafe extern "C" fn merge_server(pool: *mut ffi::apr_pool_t, base: *mut c_v
 }
 
 /// A record for a location section.
-pub unsafe extern "C" fn create_location(pool: *mut ffi::apr_pool_t, _dir: *mut c_char) -> *mut c_void {
-    // SAFETY: the configuration pool (or a request's, for `<If>`).
-    guard("create_dir_config", std::ptr::null_mut(), || unsafe { Pool::new(pool) }.own(LocationConfig::default()).cast())
+pub unsafe extern "C" fn create_location(pool: *mut ffi::apr_pool_t, dir: *mut c_char) -> *mut c_void {
+    guard("create_dir_config", std::ptr::null_mut(), || {
+        // SAFETY: null, or the path, pattern or directory of the section.
+        let section = (!dir.is_null()).then(|| Arc::from(unsafe { CStr::from_ptr(dir) }));
+        // SAFETY: the configuration pool, or a request's.
+        let location = unsafe { Pool::new(pool) }.own(LocationConfig { section, ..LocationConfig::default() });
+        sections::created(location);
+        location.cast()
+    })
 }
 
 /// The record of a section within another, also per request.

@@ -2,7 +2,7 @@
 
 use super::{BODY_LIMIT, BODY_REFUSED, pass};
 use crate::hooks::RequestState;
-use crate::hooks::header_parser::ends_body;
+use crate::hooks::body_limit::ends_body;
 use crate::httpd::connection::Connection;
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
@@ -44,6 +44,11 @@ pub unsafe extern "C" fn input(
         state.body_bytes = before.saturating_add(read);
         // In log-only mode one line per request, when the limit is crossed.
         if state.body_bytes <= state.body_limit || before > state.body_limit {
+            return status;
+        }
+        if state.reading {
+            // This module reads it, and knows what to answer.
+            state.body_too_large = true;
             return status;
         }
         if !ends_body(request, state.body_limit, state.body_bytes) {

@@ -5,6 +5,7 @@ mod broken;
 pub mod hold;
 mod input;
 mod keep_alive;
+pub mod replay;
 mod response;
 mod search;
 mod stream;
@@ -66,6 +67,8 @@ static STREAM_INPUT: Registered = Registered::new();
 static STREAM_OUTPUT: Registered = Registered::new();
 static BODY_LIMIT: Registered = Registered::new();
 static BODY_REFUSED: Registered = Registered::new();
+static REPLAY: Registered = Registered::new();
+static REPLAY_BEGIN: Registered = Registered::new();
 static RESPONSE: Registered = Registered::new();
 static ERROR_RESPONSE: Registered = Registered::new();
 static BROKEN: Registered = Registered::new();
@@ -84,6 +87,9 @@ pub fn register() {
         STREAM_OUTPUT.output(c"qos-out-filter-stream", Some(stream::output), ffi::AP_FTYPE_CONNECTION);
         BODY_LIMIT.input(c"qos-in-filter3", Some(body_limit::input), ffi::AP_FTYPE_CONTENT_SET);
         BODY_REFUSED.output(c"qos-out-filter-body-limit", Some(body_limit::output), ffi::AP_FTYPE_RESOURCE);
+        // Behind all filters of the content, or before them.
+        REPLAY.input(c"qos-in-filter-replay", Some(replay::filter), ffi::AP_FTYPE_PROTOCOL - 1);
+        REPLAY_BEGIN.input(c"qos-in-filter-replay-begin", Some(replay::filter), ffi::AP_FTYPE_RESOURCE - 1);
         RESPONSE.output(c"qos-out-filter", Some(response::filter), ffi::AP_FTYPE_RESOURCE + 1);
         ERROR_RESPONSE.output(c"qos-out-err-filter", Some(response::error_filter), ffi::AP_FTYPE_RESOURCE + 1);
         SEARCH.output(c"qos-out-filter-body", Some(search::filter), ffi::AP_FTYPE_RESOURCE + 1);

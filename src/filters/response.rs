@@ -40,8 +40,8 @@ fn run(filter: *mut ffi::ap_filter_t, bb: *mut ffi::apr_bucket_brigade, is_error
                 tracking::set_cookie(request);
             }
             milestones::set_cookie(request);
+            vip::at_response(request, is_error);
             if !is_error {
-                vip::at_response(request);
                 set_variables::unset_response_headers(request);
                 header_filter::of_response(request);
             }

@@ -1,10 +1,13 @@
 //! What cookies of all kinds have in common: random bytes, and lines about them that any client can cause.
 
 use super::header_parser::unique_id;
+use crate::httpd::headers::HeaderTable;
 use crate::httpd::log;
 use crate::httpd::request::Request;
 use crate::tokens::random;
+use qos_core::cookie::{Cookie, keeps_out};
 use qos_core::token::NONCE_BYTES;
+use qos_core::variables::Headers;
 
 static NO_RANDOM: log::Sparse = log::Sparse::new();
 
@@ -15,6 +18,27 @@ pub fn seal(request: Request<'_>, make: impl FnOnce(&[u8; NONCE_BYTES]) -> Optio
         return None;
     };
     make(&nonce)
+}
+
+/// Sets a cookie, in a response that no cache keeps for others. `is_error`: httpd makes the response itself.
+pub fn set(request: Request<'_>, cookie: &Cookie<'_>, is_error: bool) {
+    let value = request.pool().string(&cookie.render());
+    let find = |table: &HeaderTable<'_>, what: &mut dyn FnMut(&[u8]) -> bool| table.find(c"Cache-Control", what).is_some();
+    let tables = request.headers_out();
+    let is_private = tables.iter().any(|table| find(table, &mut keeps_out));
+    // mod_cache looks at one table only: the word goes to where others are.
+    let [normal, error] = tables.map(|table| find(&table, &mut |_| true));
+    if is_error {
+        request.add_error_header(c"Set-Cookie", value);
+    } else {
+        request.add_response_header(c"Set-Cookie", value);
+    }
+    if !is_private && (error || is_error) {
+        request.merge_error_header(c"Cache-Control", c"private".as_ptr());
+    }
+    if !is_private && (normal || !(error || is_error)) {
+        request.merge_response_header(c"Cache-Control", c"private".as_ptr());
+    }
 }
 
 /// Writes a line; beyond 20 of a kind in a second one line says how many there were (design invariant 10).

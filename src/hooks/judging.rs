@@ -5,7 +5,7 @@ use super::client_rules;
 use super::header_parser::log_env;
 use super::limits;
 use super::pacing;
-use super::{milestones, set_variables, tuning, turns, vip};
+use super::{milestones, parameters, set_variables, tuning, turns, url_filter, vip};
 use crate::clients;
 use crate::httpd::ffi;
 use crate::httpd::request::Request;
@@ -50,7 +50,15 @@ pub fn judge(request: Request<'_>, active: Steps) -> c_int {
         return ffi::DECLINED;
     };
     let mut asked = Asked { request, record, state, runtime, child: child(), now: clients::now(), variables: None };
-    let verdict = MAIN.iter().filter(|step| active.has(**step)).find_map(|step| run(&mut asked, *step));
+    let mut audited = false;
+    let verdict = MAIN.iter().filter(|step| active.has(**step)).find_map(|step| {
+        audited |= *step == Step::Audit;
+        run(&mut asked, *step)
+    });
+    // A request that was denied before has its notes all the same (filters.md section 1.1).
+    if active.has(Step::Audit) && !audited {
+        url_filter::audit(request);
+    }
     client_rules::settle(&mut asked, active);
     verdict.unwrap_or(ffi::DECLINED)
 }
@@ -67,7 +75,13 @@ fn run(asked: &mut Asked<'_>, step: Step) -> Option<c_int> {
         Step::Milestones => return milestones::judge(asked),
         Step::Vip => vip::check(asked),
         Step::VipVariable => vip::by_variable(asked),
+        Step::Filters => return url_filter::judge(asked),
+        Step::Audit => url_filter::audit(asked.request),
+        Step::DenyEvent => return url_filter::events(asked),
         Step::KeepAlive => tuning::keep_alive(asked.request, asked.state),
+        Step::ReadBody => return parameters::read(asked),
+        Step::SetEnvIfParp => return parameters::by_parameters(asked),
+        Step::SetEnvIfBody => parameters::by_body(asked),
         Step::SetEnvIfQuery => set_variables::by_query(asked),
         Step::SetEnvIf => set_variables::by_variables(asked),
         Step::SetEnv => set_variables::expand(asked),

@@ -46,6 +46,9 @@ pub unsafe extern "C" fn log_transaction(r: *mut ffi::request_rec) -> c_int {
             state.release();
         }
         variables(request, record, letters, requests);
+        if feature::any(feature::FILTERS) {
+            super::url_filter::share(request);
+        }
         super::fixups::switch_rate_off(request);
         if feature::any(feature::LOG_PROGRAM) {
             pipe_line(request);

@@ -10,7 +10,7 @@ use crate::httpd::request::Request;
 use crate::httpd::{ffi, log};
 use crate::runtime::feature;
 use qos_core::cookie::Cookie;
-use qos_core::milestone::{COOKIE, Found, Reached, decode_line, message};
+use qos_core::milestone::{COOKIE, Found, Reached, decode_line, message, served_line};
 use std::ffi::c_int;
 
 static SKIPPED: log::Sparse = log::Sparse::new();
@@ -27,9 +27,10 @@ pub fn judge(asked: &mut Asked<'_>) -> Option<c_int> {
         (now <= reached.at.saturating_add(timeout)).then_some(reached)
     };
     let reached = asked.request.take_cookies(COOKIE.as_bytes()).into_iter().find_map(read);
-    let line = decode_line(asked.request.line());
+    let line = asked.request.line();
+    let served = served_line(line, asked.request.target_path().unwrap_or(b"/"), asked.request.target_query());
     let log_only = asked.runtime.log_only;
-    let verdict = tokens.milestones.judge(&line, reached, now, log_only);
+    let verdict = tokens.milestones.judge_both(&decode_line(line), &served, reached, now, log_only);
     asked.state.milestone = verdict.reached;
     let mut status = None;
     for found in &verdict.found {
@@ -59,7 +60,8 @@ pub fn is_pending(request: Request<'_>) -> bool {
 
 /// Step 6 of a response: the cookie, also with responses that httpd makes itself and after internal redirects (W38).
 pub fn set_cookie(request: Request<'_>) {
-    if !feature::any(feature::MILESTONES) {
+    // What is included in another response has no head of its own.
+    if !feature::any(feature::MILESTONES) || request.is_sub_request() {
         return;
     }
     let initial = request.initial();
@@ -70,5 +72,5 @@ pub fn set_cookie(request: Request<'_>) {
     let Some(token) = token else { return };
     let (name, value, secure) = (COOKIE.as_bytes(), token.as_bytes(), request.is_https());
     let cookie = Cookie { name, value, path: b"/", max_age: None, domain: None, secure, http_only: true };
-    request.add_response_header(c"Set-Cookie", request.pool().string(&cookie.render()));
+    cookies::set(request, &cookie, false);
 }

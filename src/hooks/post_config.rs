@@ -1,7 +1,7 @@
 //! Start-up (connection-client.md section 3.2): what follows from the whole configuration, and the shared region.
 
 use crate::clients::{self, ClientStore};
-use crate::config::{Derived, ServerRecord};
+use crate::config::{Derived, ServerRecord, sections};
 use crate::httpd::guard::guard;
 use crate::httpd::pool::Pool;
 use crate::httpd::{ffi, log, process_exists, retained, server};
@@ -41,10 +41,13 @@ pub unsafe extern "C" fn post_config(
 ) -> c_int {
     guard("post_config", START_FAILED, || {
         log::set_main_server(main);
+        let sections = sections::end();
         // httpd reads its configuration twice at start; the first time only to see whether it can (W22).
         if server::state(ffi::AP_SQ_MAIN_STATE) == ffi::AP_SQ_MS_CREATE_PRE_CONFIG {
             return ffi::OK as c_int;
         }
+        // Children share the tables of all rules with their parent.
+        sections.iter().for_each(|section| section.url.rules.compile());
         // SAFETY: the configuration pool, in the parent's one thread.
         let pool = unsafe { Pool::new(pconf) };
         let default = ServerConfig::default();
@@ -81,6 +84,10 @@ pub unsafe extern "C" fn post_config(
         }
         let Some(header_filters) = super::header_filter::load(main, config) else { return START_FAILED };
         automatic_pages(main, pool);
+        if server::mentioned(["%{qos-path}n", "%{qos-query}n"]) == [true; 2] {
+            feature::add(feature::FILTERS);
+            steps::add(&[Step::Audit]);
+        }
         super::tuning::look_for_variables();
         let runtime = Box::into_raw(Box::new(Runtime {
             parent: std::process::id(),
@@ -104,6 +111,7 @@ pub unsafe extern "C" fn post_config(
             clients,
             geo: config.geo.clone(),
             countries,
+            body_dir: config.body.temp_dir.as_deref().and_then(|path| pool.relative_to_root(path)).unwrap_or_else(std::env::temp_dir),
             log_pipe,
             header_filters,
         }));
@@ -123,6 +131,9 @@ pub unsafe extern "C" fn check_config(
     main: *mut ffi::server_rec,
 ) -> c_int {
     guard("check_config", START_FAILED, || {
+        if !server::has_module(c"mod_parp.c") {
+            super::parameters::offer();
+        }
         for server in server::all(main) {
             let checked = |record: &ServerRecord| record.config.rules.marked().map(|_| ()).and_then(|()| record.config.cookies_differ());
             if let Some(Err(wrong)) = ServerRecord::of(server).map(checked) {
@@ -130,6 +141,13 @@ pub unsafe extern "C" fn check_config(
                 let host = String::from_utf8_lossy(host.unwrap_or(b"-"));
                 log::server(main, log::Level::Emerg, || format!("mod_qos(009): {wrong} (server {host}:{port})"));
                 return START_FAILED;
+            }
+        }
+        // httpd reads its configuration twice at start; what it means is said once.
+        let only_checked = server::state(ffi::AP_SQ_RUN_MODE) == ffi::AP_SQ_RM_CONFIG_TEST;
+        if only_checked || server::state(ffi::AP_SQ_MAIN_STATE) != ffi::AP_SQ_MS_CREATE_PRE_CONFIG {
+            for remark in qos_core::filter::remarks(&sections::all()) {
+                log::server(main, log::Level::Warning, || format!("mod_qos(009): {remark}"));
             }
         }
         ffi::OK as c_int
@@ -172,6 +190,9 @@ fn remarks(main: *mut ffi::server_rec, config: &ServerConfig, computed: u32, max
                 header.name()
             )
         });
+    }
+    if server::has_module(c"mod_parp.c") {
+        log::server(main, log::Level::Notice, || "mod_qos(009): mod_parp is loaded: rules of mod_qos use their own parser and do not need it".to_owned());
     }
     if !server::has_module(c"mod_unique_id.c") {
         log::server(main, log::Level::Warning, || "mod_qos(009): mod_unique_id not available (mod_qos generates simple request id if required)".to_owned());

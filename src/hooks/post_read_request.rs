@@ -2,9 +2,10 @@
 
 use super::deny::note_error;
 use super::request_state::{RequestState, connection_id};
-use super::{connecting, header_parser, identity, limits, pre_connection, set_variables, tracking};
+use super::{connecting, header_parser, identity, limits, parameters, pre_connection, set_variables, tracking};
 use crate::clients;
 use crate::config::ServerRecord;
+use crate::filters;
 use crate::httpd::connection::{self, Connection};
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
@@ -41,7 +42,11 @@ pub unsafe extern "C" fn before_setenvif(r: *mut ffi::request_rec) -> c_int {
         variables(request, connection, record);
         // httpd renames the variables of a redirected request; this one keeps its name (request-event.md section 2.10).
         if let Some(outer) = request.outer() {
+            if let Some(body) = RequestState::of(request.initial()).map(|state| state.body).filter(|body| !body.is_null()) {
+                filters::replay::again(request, body);
+            }
             request.take_variable(c"QS_ErrorNotes", outer);
+            request.take_variable(c"QS_RuleId", outer);
             request.take_variable(c"QS_Country", outer);
             if feature::any(feature::INHERITED) {
                 inherit(request, outer);
@@ -55,12 +60,15 @@ pub unsafe extern "C" fn before_setenvif(r: *mut ffi::request_rec) -> c_int {
                 limits::publish_counts(request, rules, clients::now(), false);
             }
         }
+        if request.is_initial() {
+            parameters::activate(request);
+        }
         header_parser::log_env(request, ">PR_1");
         if request.target_path().is_none() { unusable(request, record) } else { ffi::DECLINED }
     })
 }
 
-/// The target of a request has no path (045): 400 in any mode, without an error page.
+/// The target of a request has neither a path nor anything that stands for one (045): 400, without an error page.
 #[cold]
 fn unusable(request: Request<'_>, record: &ConnectionRecord) -> c_int {
     if let Some(runtime) = runtime() {
@@ -69,7 +77,7 @@ fn unusable(request: Request<'_>, record: &ConnectionRecord) -> c_int {
     note_error(request, c"045");
     let (client, id) = (record.peer, header_parser::unique_id(request));
     log::request(request, log::Level::Error, || qos_core::message::unusable_target(client, &id));
-    ffi::HTTP_BAD_REQUEST as c_int
+    if runtime().is_some_and(|runtime| runtime.log_only) { ffi::DECLINED } else { ffi::HTTP_BAD_REQUEST as c_int }
 }
 
 /// After mod_setenvif.
@@ -87,6 +95,7 @@ pub unsafe extern "C" fn after_setenvif(r: *mut ffi::request_rec) -> c_int {
 
 /// Variables that a request shares with the one it was redirected from, or that it is part of (request-event.md section 2.10).
 pub const SHARED_VARIABLES: [&CStr; 15] = [
+    c"mod_qos_user_id",
     c"QS_Serialize",
     c"QS_SrvSerialize",
     c"QS_Block",
@@ -101,7 +110,6 @@ pub const SHARED_VARIABLES: [&CStr; 15] = [
     c"QS_KeepAliveTimeout",
     c"QS_MaxKeepAliveRequests",
     c"QS_KeepAliveEnd",
-    c"QS_RuleId",
 ];
 
 /// Takes over what the request before has, for rules and for pages that show it.

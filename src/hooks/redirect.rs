@@ -15,15 +15,15 @@ use std::ffi::c_int;
 static REDIRECTED: log::Sparse = log::Sparse::new();
 static GIVEN_UP: log::Sparse = log::Sparse::new();
 
-/// The rules of the server, then those of the location; the first one that matches ends the request. Not for parts of responses, and not for the page that a
-/// denied client sees (W28).
+/// The rules of the server, then those of the location; the first one that matches ends the request. Not for parts of responses, and not for pages of
+/// errors (W28).
 pub fn judge(request: Request<'_>) -> c_int {
     if !feature::any(feature::REDIRECTS) || request.is_sub_request() {
         return ffi::DECLINED;
     }
     let of_server = server_record(request).into_iter().flat_map(|server| server.config.redirects.iter());
     let mut rules = of_server.chain(location(request).into_iter().flat_map(|location| location.redirects.iter())).peekable();
-    if rules.peek().is_none() || (!request.is_initial() && RequestState::of(request.initial()).is_some_and(|state| state.denied)) {
+    if rules.peek().is_none() || follows_an_error(request) {
         return ffi::DECLINED;
     }
     let Some(runtime) = runtime() else { return ffi::DECLINED };
@@ -48,6 +48,12 @@ pub fn judge(request: Request<'_>) -> c_int {
         }
     }
     ffi::DECLINED
+}
+
+/// The page of an error: of httpd (`ErrorDocument`), or of a denial.
+fn follows_an_error(request: Request<'_>) -> bool {
+    let denied = || RequestState::of(request.initial()).is_some_and(|state| state.denied);
+    !request.is_initial() && (denied() || request.outer().is_some_and(|outer| outer.status() >= 400))
 }
 
 fn report(request: Request<'_>, runtime: &Runtime, rule: &Redirect, url: &[u8]) {

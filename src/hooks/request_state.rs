@@ -24,6 +24,12 @@ pub struct RequestState {
     pub body_limit: u64,
     /// The body went beyond the limit.
     pub body_too_large: bool,
+    /// This module reads the body.
+    pub reading: bool,
+    /// The body is inflated for it (`QS_DeflateReqBody`).
+    pub inflates: bool,
+    /// The body as it was read, and what is in it; null while nothing asked for it.
+    pub body: *mut super::read_body::ReadBody,
     /// Its client, once a rule has asked.
     pub client: Option<RequestClient>,
     /// Variables as rules left them, where nothing but a further one can change what is counted at the end.
@@ -188,6 +194,9 @@ impl RequestState {
             body_bytes: 0,
             body_limit: 0,
             body_too_large: false,
+            reading: false,
+            inflates: false,
+            body: std::ptr::null_mut(),
             client: None,
             settled: None,
             keep_alive: KeepAlive::default(),

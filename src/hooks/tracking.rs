@@ -96,7 +96,8 @@ pub fn is_pending(request: Request<'_>) -> bool {
 
 /// Step 5 of a response. With `jsredirect` the script of the check page asks for the cookie; here it is only renewed.
 pub fn set_cookie(request: Request<'_>) {
-    if !feature::any(feature::TRACKING) {
+    // What is included in another response has no head of its own.
+    if !feature::any(feature::TRACKING) || request.is_sub_request() {
         return;
     }
     let initial = request.initial();
@@ -123,13 +124,8 @@ fn add_cookie(request: Request<'_>, state: &mut RequestState, config: &Tracking,
         secure: request.is_https(),
         http_only: true,
     };
-    let value = request.pool().string(&cookie.render());
     // httpd makes the response of a redirect itself.
-    if is_redirect {
-        request.add_error_header(c"Set-Cookie", value);
-    } else {
-        request.add_response_header(c"Set-Cookie", value);
-    }
+    cookies::set(request, &cookie, is_redirect);
 }
 
 /// Shows scripts of the check page, and them alone, that the client takes cookies: they do not see the cookie itself.

@@ -26,7 +26,7 @@ static NOT_SET: log::Sparse = log::Sparse::new();
 /// Finds out at start which of the variables may be set: their names occur in the configuration, or something else than the configuration sets
 /// variables.
 pub fn look_for_variables() {
-    let [timeout, requests, end, time, service, delay, body] = server::mentioned([
+    let [timeout, requests, end, time, service, delay, body, inflate, parp] = server::mentioned([
         "QS_KeepAliveTimeout",
         "QS_MaxKeepAliveRequests",
         "QS_KeepAliveEnd",
@@ -34,6 +34,8 @@ pub fn look_for_variables() {
         "QS_Set_DSCP",
         "QS_Delay",
         "QS_LimitRequestBody",
+        "QS_DeflateReqBody",
+        "parp",
     ]);
     let elsewhere = server::differs("AllowOverride", "None")
         || server::differs("AllowOverrideList", "None")
@@ -53,6 +55,16 @@ pub fn look_for_variables() {
     }
     if body || elsewhere {
         feature::add(feature::BODY_LIMIT);
+    }
+    if parp {
+        steps::add(&[Step::ReadBody]);
+    }
+    if inflate || elsewhere {
+        if server::has_module(c"mod_deflate.c") {
+            feature::add(feature::INFLATE);
+        } else if inflate {
+            log::main_server(log::Level::Crit, "mod_qos(009): QS_DeflateReqBody has no effect without mod_deflate: compressed bodies cannot be inspected");
+        }
     }
 }
 

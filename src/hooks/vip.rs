@@ -79,8 +79,9 @@ pub fn looks_at_response(request: Request<'_>) -> bool {
     feature::any(feature::VIP) && server_record(request).is_some_and(|record| record.config.vip.looks_at_responses())
 }
 
-/// Steps 7 to 9 of a response.
-pub fn at_response(request: Request<'_>) {
+/// Steps 7 to 9 of a response. Where httpd makes the response itself (the redirect of a script, for instance), headers of the application are looked at as well;
+/// who has logged in is not, as that may be the very thing that failed.
+pub fn at_response(request: Request<'_>, is_error: bool) {
     if !feature::any(feature::VIP) {
         return;
     }
@@ -89,13 +90,18 @@ pub fn at_response(request: Request<'_>) {
     // Scripts and FastCGI applications have their headers in the table of those that go with any response; each table is looked at, and cleaned.
     let mut tables = request.headers_out();
     let mut names = |header: &Option<VipHeader>| tables.iter_mut().fold(false, |found, table| header.as_ref().is_some_and(|header| header.look(table)) | found);
-    if names(&config.ip_header) {
+    let (names_address, names_session) = (names(&config.ip_header), names(&config.header));
+    // What is included in another response has no head that a cookie could go with.
+    if request.is_sub_request() {
+        return;
+    }
+    if names_address {
         mark_address(request);
     }
-    if names(&config.header) && begin_session(request, record) {
+    if names_session && begin_session(request, record) {
         mark_address(request);
     }
-    if config.user && request.user().is_some() {
+    if config.user && !is_error && request.user().is_some() {
         begin_session(request, record);
     }
 }
@@ -119,7 +125,7 @@ fn begin_session(request: Request<'_>, record: &ServerRecord) -> bool {
                 secure: request.is_https(),
                 http_only: true,
             };
-            request.add_response_header(c"Set-Cookie", request.pool().string(&cookie.render()));
+            cookies::set(request, &cookie, false);
             state.letters.add(b'V');
         }
         None => report(request, runtime, 25, c"025", &NOT_CREATED, vip::not_created),

@@ -135,3 +135,31 @@ pub unsafe fn bytes_of<'a>(bucket: *mut ffi::apr_bucket, most: usize, wait: bool
         }
     }
 }
+
+/// Hands all bytes of a brigade on and empties it; whether the stream ends in it.
+///
+/// # Errors
+/// The status of a bucket that cannot be read.
+///
+/// # Safety
+/// `brigade` is a live brigade.
+pub unsafe fn drain(brigade: *mut ffi::apr_bucket_brigade, mut take: impl FnMut(&[u8])) -> Result<bool, ffi::apr_status_t> {
+    // SAFETY: the caller's promise; the shim writes into the places given, and the bytes live until the brigade is emptied.
+    unsafe {
+        let mut bucket = first(brigade);
+        while let Some(current) = bucket {
+            if has_data(current) {
+                let (mut length, mut data) = (0, std::ptr::null());
+                match ffi::qos_shim_bucket_read(current, &raw mut data, &raw mut length, 1) {
+                    0 if length == 0 || data.is_null() => {}
+                    0 => take(std::slice::from_raw_parts(data.cast(), length)),
+                    status => return Err(status),
+                }
+            }
+            bucket = next(brigade, current);
+        }
+        let ends = content(brigade).eos;
+        ffi::apr_brigade_cleanup(brigade.cast());
+        Ok(ends)
+    }
+}

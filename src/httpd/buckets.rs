@@ -52,6 +52,11 @@ impl Buckets {
         Buckets(unsafe { ffi::qos_shim_brigade(pool, connection) })
     }
 
+    /// The raw pointer.
+    pub fn as_ptr(self) -> *mut ffi::apr_bucket_brigade {
+        self.0
+    }
+
     /// The first bucket.
     pub fn first(self) -> Option<Bucket> {
         let mut length = 0;

@@ -16,12 +16,14 @@ pub mod log;
 pub mod park;
 pub mod pool;
 pub mod request;
+pub mod request_body;
 pub mod response;
 pub mod retained;
 pub mod scoreboard;
 pub mod server;
 pub mod site;
 pub mod socket;
+pub mod spool;
 pub mod variables;
 
 use std::ffi::{CStr, c_char};

@@ -232,10 +232,18 @@ impl<'a> Request<'a> {
         self.get().method
     }
 
-    /// The path of the target, decoded and without dot segments, before it is mapped or rewritten; `None` where the target has none.
+    /// The path of the target, decoded and without dot segments, before it is mapped or rewritten. An address without a path means `/`, CONNECT names no path but an authority. `None`:
+    /// neither is there.
     pub fn target_path(self) -> Option<&'a [u8]> {
         // SAFETY: a string of the request or null.
-        unsafe { bytes(self.get().parsed_uri.path) }
+        if let Some(path) = unsafe { bytes(self.get().parsed_uri.path) } {
+            return Some(path);
+        }
+        let target = self.raw_target();
+        if self.method() == ffi::M_CONNECT {
+            return Some(target).filter(|target| !target.is_empty());
+        }
+        target.windows(3).any(|part| part == b"://").then_some(b"/")
     }
 
     /// What stands behind the `?` of the target, as it was sent.
@@ -274,10 +282,31 @@ impl<'a> Request<'a> {
         unsafe { ffi::apr_table_addn(self.get().err_headers_out, name.as_ptr(), value) };
     }
 
-    /// The name of a user who has logged in.
+    /// Adds to the value of a header of the response, unless that is made by httpd itself.
+    pub fn merge_response_header(self, name: &'static CStr, value: *const c_char) {
+        // SAFETY: as for variables; both are copied where they are joined.
+        unsafe { ffi::apr_table_mergen(self.get().headers_out, name.as_ptr(), value) };
+    }
+
+    /// Adds to the value of a header of the response, whoever makes it.
+    pub fn merge_error_header(self, name: &'static CStr, value: *const c_char) {
+        // SAFETY: as above.
+        unsafe { ffi::apr_table_mergen(self.get().err_headers_out, name.as_ptr(), value) };
+    }
+
+    /// The name of a user who has logged in. Modules set it before they know whether the password is right, and the page that says that it is not inherits it: a request
+    /// that was, or follows, one without authorization has none.
     pub fn user(self) -> Option<&'a [u8]> {
         // SAFETY: a string of the request or null.
-        unsafe { bytes(self.get().user) }
+        let user = unsafe { bytes(self.get().user) }?;
+        let mut next = Some(self);
+        while let Some(request) = next {
+            if [ffi::HTTP_UNAUTHORIZED, ffi::HTTP_PROXY_AUTHENTICATION_REQUIRED].contains(&u32::try_from(request.status()).unwrap_or(0)) {
+                return None;
+            }
+            next = request.outer();
+        }
+        Some(user)
     }
 
     /// The line of the request as it was received.
@@ -339,6 +368,22 @@ impl<'a> Request<'a> {
             let value = ffi::apr_table_get(from.get().subprocess_env, name.as_ptr());
             if !value.is_null() {
                 self.set_variable(name, value);
+            }
+        }
+    }
+
+    /// A note.
+    pub fn note(self, name: &CStr) -> Option<&'a [u8]> {
+        self.table_get(self.get().notes, name.as_ptr())
+    }
+
+    /// Takes a note over from a request of the same chain, if it is set there and not here.
+    pub fn take_note(self, name: &'static CStr, from: Request<'a>) {
+        // SAFETY: the value is a C string of a request that lives as long as this one; the table stores the pointer.
+        unsafe {
+            let value = ffi::apr_table_get(from.get().notes, name.as_ptr());
+            if !value.is_null() && !self.has_note(name) {
+                self.set_note(name, value);
             }
         }
     }

@@ -328,3 +328,42 @@ void qos_shim_hook_status(int (*section)(request_rec *r, int flags))
 {
     APR_OPTIONAL_HOOK(ap, status_hook, section, NULL, NULL, APR_HOOK_MIDDLE);
 }
+
+void qos_shim_add_bytes(apr_bucket_brigade *brigade, const char *bytes, apr_size_t length)
+{
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_transient_create(bytes, length, brigade->bucket_alloc));
+}
+
+void qos_shim_add_eos(apr_bucket_brigade *brigade)
+{
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(brigade->bucket_alloc));
+}
+
+void qos_shim_inflate(request_rec *r)
+{
+    ap_add_input_filter("DEFLATE", NULL, r, r->connection);
+}
+
+APR_DECLARE_OPTIONAL_FN(apr_table_t *, parp_hp_table, (request_rec *r));
+APR_DECLARE_OPTIONAL_FN(const char *, parp_body_data, (request_rec *r, apr_size_t *length));
+
+static apr_table_t *(*parameter_table)(request_rec *r);
+static const char *(*body_data)(request_rec *r, apr_size_t *length);
+
+static apr_table_t *parp_hp_table(request_rec *r)
+{
+    return parameter_table(r);
+}
+
+static const char *parp_body_data(request_rec *r, apr_size_t *length)
+{
+    return body_data(r, length);
+}
+
+void qos_shim_offer_parameters(apr_table_t *(*table)(request_rec *r), const char *(*data)(request_rec *r, apr_size_t *length))
+{
+    parameter_table = table;
+    body_data = data;
+    APR_REGISTER_OPTIONAL_FN(parp_hp_table);
+    APR_REGISTER_OPTIONAL_FN(parp_body_data);
+}

@@ -51,6 +51,13 @@ void qos_shim_append(apr_bucket_brigade *brigade, apr_bucket_brigade *rest);
 /* Adds a mark that everything before it is to be sent. */
 void qos_shim_add_flush(apr_bucket_brigade *brigade);
 
+/* Adds bytes that stay where they are as long as the request lasts; who keeps them longer copies them. */
+void qos_shim_add_bytes(apr_bucket_brigade *brigade, const char *bytes, apr_size_t length);
+/* Adds the end of the stream. */
+void qos_shim_add_eos(apr_bucket_brigade *brigade);
+/* Adds mod_deflate's filter that inflates the body of a request. */
+void qos_shim_inflate(request_rec *r);
+
 /* Whether a read has nothing yet. */
 int qos_shim_again(apr_status_t status);
 /* What a bucket is, as far as a response that is sent piece by piece must know. */
@@ -111,6 +118,9 @@ const char *qos_shim_ssl_variable(request_rec *r, const char *name);
 
 /* Name, value of the n-th entry of a table; 0 beyond its end. */
 int qos_shim_table_entry(const apr_table_t *table, int n, const char **key, const char **value);
+
+/* Offers other modules what mod_parp offers them. */
+void qos_shim_offer_parameters(apr_table_t *(*table)(request_rec *r), const char *(*data)(request_rec *r, apr_size_t *length));
 
 /* Adds a section to the reports of mod_status, where that is loaded. */
 void qos_shim_hook_status(int (*section)(request_rec *r, int flags));

@@ -94,9 +94,14 @@ pub(crate) fn scratch(name: &str) -> PathBuf {
 }
 
 /// CGI scripts below /cgi/.
-const SCRIPTS: [(&str, &str); 4] = [
+const SCRIPTS: [(&str, &str); 5] = [
     // Reads its whole body and says how many bytes it had.
     ("upload", "#!/bin/sh\nn=$(wc -c)\nprintf 'Content-Type: text/plain\\r\\n\\r\\n%s\\n' \"$n\"\n"),
+    // Reads its whole body and says what its SHA-256 is, and which length and coding were announced.
+    (
+        "hash",
+        "#!/bin/sh\nh=$(sha256sum)\nprintf 'Content-Type: text/plain\\r\\n\\r\\n%s %s %s\\n' \"${h%% *}\" \"${CONTENT_LENGTH:-none}\" \"${HTTP_CONTENT_ENCODING:-plain}\"\n",
+    ),
     // /cgi/slow?3 is silent for 3 seconds (fractions work) before it answers.
     ("slow", "#!/bin/sh\nsleep \"${QUERY_STRING:-1}\"\nprintf 'Content-Type: text/plain\\r\\n\\r\\ndone\\n'\n"),
     // Prints its environment.

@@ -125,6 +125,12 @@ impl Cookie<'_> {
     }
 }
 
+/// Whether a value of `Cache-Control` keeps shared caches from storing the response.
+#[must_use]
+pub fn keeps_out(value: &[u8]) -> bool {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|word| word.eq_ignore_ascii_case(b"no-store") || word.eq_ignore_ascii_case(b"private"))
+}
+
 /// Whether a text can be the name of a cookie (a token of RFC 9110).
 #[must_use]
 pub fn is_name(text: &[u8]) -> bool {
@@ -187,6 +193,12 @@ mod tests {
         assert_eq!(cookie.render(), b"uid=T; Path=/; Max-Age=600; Domain=.example.org; HttpOnly; SameSite=Lax; Secure");
         let cookie = Cookie { max_age: None, domain: None, secure: false, http_only: false, ..cookie };
         assert_eq!(cookie.render(), b"uid=T; Path=/; SameSite=Lax");
+    }
+
+    #[test]
+    fn responses_that_no_shared_cache_stores() {
+        assert!(keeps_out(b"no-cache, No-Store") && keeps_out(b"private") && keeps_out(b"max-age=5 , private"));
+        assert!(!keeps_out(b"") && !keeps_out(b"no-cache") && !keeps_out(b"private=\"x\"") && !keeps_out(b"max-age=600, public"));
     }
 
     #[test]

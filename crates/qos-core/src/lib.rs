@@ -13,6 +13,7 @@ pub mod client;
 pub mod config;
 pub mod console;
 pub mod cookie;
+pub mod filter;
 pub mod geo;
 pub mod header_filter;
 pub mod json;

@@ -60,6 +60,16 @@ impl<T> List<T> {
         List(Some(inherited.chain(rules.iter()).cloned().collect()))
     }
 
+    /// The own rules, then what is inherited, without those that an own rule stands for.
+    #[must_use]
+    pub fn merge_behind(own: &List<T>, base: &List<T>, same: impl Fn(&T, &T) -> bool) -> List<T> {
+        let (Some(inherited), Some(rules)) = (&base.0, &own.0) else {
+            return if own.0.is_none() { base.clone() } else { own.clone() };
+        };
+        let inherited = inherited.iter().filter(|old| !rules.iter().any(|new| same(old, new)));
+        List(Some(rules.iter().chain(inherited).cloned().collect()))
+    }
+
     /// The rules.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter().flat_map(|own| own.iter()).map(AsRef::as_ref)
@@ -95,6 +105,7 @@ mod tests {
         let (base, own) = (list(&["a", "b", "a"]), list(&["C", "A"]));
         assert_eq!(text(&List::append(&base, &own)), "a b a C A");
         assert_eq!(text(&List::merge(&base, &own, same)), "b C A");
+        assert_eq!(text(&List::merge_behind(&own, &base, same)), "C A b");
         let mut replaced = base.clone();
         replaced.replace("B", same);
         assert_eq!((text(&replaced), text(&base)), ("a a B".to_owned(), "a b a".to_owned()));

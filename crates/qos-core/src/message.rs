@@ -86,14 +86,20 @@ pub fn unusable_target(client: Address, unique_id: &str) -> String {
     format!("mod_qos(045): access denied, the request target has no path, c={client}, id={unique_id}")
 }
 
-/// 044: a request body beyond the limit; `None` where the announced length is not a number.
+/// 044: a request body beyond the limit of a directive; `None` where the announced length is not a number.
 #[must_use]
-pub fn body_limit(numbers: Option<(u64, u64)>, log_only: bool, client: &str, unique_id: &str) -> String {
+pub fn body_limit(directive: &str, numbers: Option<(u64, u64)>, log_only: bool, client: &str, unique_id: &str) -> String {
     let action = if log_only { " (log only)" } else { "" };
     match numbers {
-        Some((max, this)) => format!("mod_qos(044): access denied{action}, QS_LimitRequestBody: max={max} this={this}, c={client}, id={unique_id}"),
-        None => format!("mod_qos(044): access denied{action}, QS_LimitRequestBody: invalid content-length header, c={client}, id={unique_id}"),
+        Some((max, this)) => format!("mod_qos(044): access denied{action}, {directive}: max={max} this={this}, c={client}, id={unique_id}"),
+        None => format!("mod_qos(044): access denied{action}, {directive}: invalid content-length header, c={client}, id={unique_id}"),
     }
+}
+
+/// 044: a compressed body of which mod_deflate inflates no more.
+#[must_use]
+pub fn inflates_too_much(client: &str, unique_id: &str) -> String {
+    format!("mod_qos(044): access denied, QS_DeflateReqBody: the body inflates to more than mod_deflate allows, c={client}, id={unique_id}")
 }
 
 #[cfg(test)]
@@ -141,7 +147,7 @@ mod tests {
     #[test]
     fn lines_of_bodies() {
         assert_eq!(
-            body_limit(Some((1000, 1001)), false, "192.0.2.7", "x"),
+            body_limit("QS_LimitRequestBody", Some((1000, 1001)), false, "192.0.2.7", "x"),
             "mod_qos(044): access denied, QS_LimitRequestBody: max=1000 this=1001, c=192.0.2.7, id=x"
         );
     }

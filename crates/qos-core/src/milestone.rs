@@ -1,8 +1,10 @@
 //! `QS_MileStone`: pages that a client may ask for only in their order, and not too fast (request-event.md section 15).
 
+use crate::filter::decode;
 use crate::pattern::{Match, Pattern};
 use crate::pattern_set::PatternSet;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 
 /// The name of the cookie that says how far a client got.
 pub const COOKIE: &str = "QSSCD";
@@ -101,23 +103,42 @@ impl Milestones {
         (usize::try_from(index).ok()? < self.list.len()).then_some(index)
     }
 
+    /// Judges a request by the decoded line as it came, and as it is served ([`served_line`]): both have to pass, and what was reached is what is served.
+    /// Otherwise `//page` or `/x/../page` would evade a pattern, or reach a milestone without visiting it (W09).
+    #[must_use]
+    pub fn judge_both(&self, came: &[u8], served: &[u8], reached: Option<Reached>, now: i64, log_only: bool) -> Verdict<'_> {
+        let mut verdict = self.judge(served, reached, now, log_only);
+        if came != served && !verdict.denied {
+            let other = self.judge(came, reached, now, log_only);
+            verdict.denied = other.denied;
+            let new = other.found.into_iter().filter(|found| !verdict.found.contains(found)).collect::<Vec<_>>();
+            verdict.found.extend(new);
+            verdict.reached = verdict.reached.filter(|_| !other.denied);
+        }
+        verdict
+    }
+
     /// Judges a request by its decoded line. `reached`: how far the client got, if that still counts; `now`: when the request came, seconds since 1970;
     /// `log_only`: violations are logged, not denied (`QS_LogOnly`, W22).
     #[must_use]
     pub fn judge(&self, line: &[u8], reached: Option<Reached>, now: i64, log_only: bool) -> Verdict<'_> {
-        let mut first = None;
-        self.patterns.judge(&[line], &mut |index, matched| {
-            first.get_or_insert((index, matched));
+        let (mut verdict, mut first) = (Verdict::default(), None);
+        self.patterns.judge(&[line], &mut |place, matched| {
+            let (Some(milestone), Ok(index)) = (self.list.get(place), u32::try_from(place)) else { return };
+            if first.is_some() || verdict.denied {
+                return;
+            }
+            if matched == Match::Yes {
+                first = Some((milestone, index));
+            } else {
+                // It may be another page than the one that is meant: no progress, and those behind it are asked.
+                verdict.found.push(Found { index, milestone, violation: Violation::GivenUp });
+                verdict.denied = milestone.deny && !log_only;
+            }
         });
-        let Some((place, matched)) = first else { return Verdict::default() };
-        let (Some(milestone), Ok(index)) = (self.list.get(place), u32::try_from(place)) else { return Verdict::default() };
+        let Some((milestone, index)) = first else { return verdict };
         let denies = milestone.deny && !log_only;
         let found = |violation| Found { index, milestone, violation };
-        if matched == Match::GivenUp {
-            // It may be another page than the one that is meant: no progress either.
-            return Verdict { found: vec![found(Violation::GivenUp)], denied: denies, reached: None };
-        }
-        let mut verdict = Verdict::default();
         let next = reached.map_or(0, |reached| reached.index + 1);
         if index > next {
             verdict.found.push(found(Violation::Skipped(reached.map(|reached| reached.index))));
@@ -167,21 +188,31 @@ impl Violation {
 
 /// The line of a request as patterns see it: `%HH` and `\xHH` decoded, `+` a blank; what is no valid escape stays.
 #[must_use]
-pub fn decode_line(line: &[u8]) -> Vec<u8> {
-    let hex = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok());
-    let pair = |bytes: &[u8]| Some(hex(bytes.first())? << 4 | hex(bytes.get(1))?);
-    let (mut decoded, mut rest) = (Vec::with_capacity(line.len()), line);
-    while let Some((byte, behind)) = rest.split_first() {
-        let (value, length) = match (byte, behind) {
-            (b'%', digits) => pair(digits).map_or((*byte, 1), |value| (value, 3)),
-            (b'\\', [b'x', digits @ ..]) => pair(digits).map_or((*byte, 1), |value| (value, 4)),
-            (b'+', _) => (b' ', 1),
-            _ => (*byte, 1),
-        };
-        decoded.push(value);
-        rest = rest.get(length..).unwrap_or_default();
+pub fn decode_line(line: &[u8]) -> Cow<'_, [u8]> {
+    decode(line, false).bytes
+}
+
+/// The same line with the target as it is served: `path` as httpd maps it, decoded and without dot segments.
+#[must_use]
+pub fn served_line(line: &[u8], path: &[u8], query: Option<&[u8]>) -> Vec<u8> {
+    let method = line.iter().position(|byte| *byte == b' ').and_then(|at| line.get(..at)).unwrap_or(line);
+    let protocol = line.iter().rposition(|byte| *byte == b' ').and_then(|at| line.get(at + 1..)).filter(|text| text.starts_with(b"HTTP/"));
+    let mut served = [method, b" "].concat();
+    for byte in path {
+        // httpd may have been told to leave double slashes (MergeSlashes); files do not know them.
+        if !(*byte == b'/' && served.last() == Some(&b'/')) {
+            served.push(if *byte == b'+' { b' ' } else { *byte });
+        }
     }
-    decoded
+    if let Some(query) = query {
+        served.push(b'?');
+        served.extend_from_slice(&decode_line(query));
+    }
+    if let Some(protocol) = protocol {
+        served.push(b' ');
+        served.extend_from_slice(protocol);
+    }
+    served
 }
 
 #[cfg(test)]
@@ -191,7 +222,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn milestone(deny: bool, pattern: &str, think_time: Option<u32>) -> Milestone {
-        let pattern = Pattern::with(pattern.as_bytes(), Options { caseless: false, dot_all: true }).unwrap();
+        let pattern = Pattern::with(pattern.as_bytes(), Options { caseless: false, ..Pattern::OPTIONS }).unwrap();
         Milestone { pattern, deny, think_time }
     }
 
@@ -284,6 +315,48 @@ mod tests {
         assert!(!milestones.judge(&line, None, 100, true).denied);
     }
 
+    /// W37: one that is only logged hides none behind it.
+    #[test]
+    fn a_pattern_that_is_given_up_hides_none() {
+        let milestones = Milestones::new(&[milestone(false, "^GET /zz(a+)+\\1$", None), milestone(true, "^GET /zz.*page", None)]);
+        let line = [b"GET /zz", &[b'a'; 60][..], b"/../page HTTP/1.1"].concat();
+        let verdict = milestones.judge(&line, None, 100, false);
+        assert_eq!(
+            verdict.found.iter().map(|found| (found.index, found.violation)).collect::<Vec<_>>(),
+            [(0, Violation::GivenUp), (1, Violation::Skipped(None))]
+        );
+        assert_eq!((verdict.denied, verdict.reached), (true, None));
+    }
+
+    #[test]
+    fn other_spellings_of_a_page_are_the_page() {
+        let milestones = Milestones::new(&[milestone(true, "^GET /start", None), milestone(true, "^GET /cart", None), milestone(true, "^GET /order", None)]);
+        let judge = |line: &str, path: &str, reached| {
+            let served = served_line(line.as_bytes(), path.as_bytes(), None);
+            let verdict = milestones.judge_both(&decode_line(line.as_bytes()), &served, reached, 100, false);
+            (verdict.denied, verdict.reached, verdict.found.len())
+        };
+        assert_eq!(judge("GET /order HTTP/1.1", "/order", None), (true, None, 1));
+        assert_eq!(judge("GET //order HTTP/1.1", "/order", None), (true, None, 1));
+        // What it begins with is not what is served, and is no progress.
+        assert_eq!(judge("GET /start/../order HTTP/1.1", "/order", None), (true, None, 1));
+        assert_eq!(judge("GET /start/../else HTTP/1.1", "/else", None), (false, None, 0));
+        assert_eq!(judge("GET /cart/../else HTTP/1.1", "/else", None), (true, None, 1));
+        assert_eq!(judge("GET http://h/start HTTP/1.1", "/start", None), (false, Some(0), 0));
+        assert_eq!(judge("GET /start HTTP/1.1", "/start", None), (false, Some(0), 0));
+    }
+
+    #[test]
+    fn lines_as_they_are_served() {
+        let line =
+            |line: &str, path: &str, query: Option<&str>| String::from_utf8(served_line(line.as_bytes(), path.as_bytes(), query.map(str::as_bytes))).unwrap();
+        assert_eq!(line("GET //a%20b/./c?x=%41+1 HTTP/1.1", "/a b/c", Some("x=%41+1")), "GET /a b/c?x=A 1 HTTP/1.1");
+        assert_eq!(line("GET /a+b HTTP/2.0", "//a+b", None), "GET /a b HTTP/2.0");
+        assert_eq!(line("GET /a", "/a", None), "GET /a");
+        // In ordinary spelling both are the same.
+        assert_eq!(line("POST /form?a=1 HTTP/1.1", "/form", Some("a=1")).as_bytes(), decode_line(b"POST /form?a=1 HTTP/1.1").as_ref());
+    }
+
     #[test]
     fn the_first_pattern_counts_and_tokens_belong_to_a_list() {
         let milestones = Milestones::new(&[milestone(true, "x", None), milestone(true, "x|y", None)]);
@@ -301,9 +374,9 @@ mod tests {
         for (line, decoded) in
             [("GET /a%20b+c HTTP/1.1", "GET /a b c HTTP/1.1"), ("\\x41%42\\X43", "AB\\X43"), ("%", "%"), ("%4", "%4"), ("%zz\\x4", "%zz\\x4"), ("%2541", "%41")]
         {
-            assert_eq!(decode_line(line.as_bytes()), decoded.as_bytes(), "{line}");
+            assert_eq!(decode_line(line.as_bytes()).as_ref(), decoded.as_bytes(), "{line}");
         }
-        assert_eq!(decode_line(b"%00%ff"), b"\0\xff");
+        assert_eq!(decode_line(b"%00%ff").as_ref(), b"\0\xff");
     }
 
     proptest! {

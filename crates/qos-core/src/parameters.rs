@@ -33,12 +33,19 @@ pub struct Parameter<'a> {
 /// What was found in a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parsed<'a> {
+    /// Behind the `?` of the URL, as it came; `None` without `?`.
+    pub query: Option<&'a [u8]>,
+    /// How many of the parameters are those of the URL.
+    pub of_query: usize,
     /// In order: those of the URL, then those of the body as they stand in it. Duplicates are kept.
     pub parameters: Vec<Parameter<'a>>,
-    /// The whole body, where its type is one of those that are looked at as they are.
+    /// The whole body, where its type is one of those that are looked at as they are (`QS_BodyData`).
     pub raw: Option<&'a [u8]>,
-    /// What `QS_DenyQuery` looks at besides: file names, what stands before and behind the parts, decoded copies.
+    /// What `QS_DenyQuery` looks at besides, as it stands in the body: file names, what stands before and behind the parts, decoded copies, and bodies that
+    /// were not taken apart.
     pub subjects: Vec<Cow<'a, [u8]>>,
+    /// There is a body whose parameters are not known: no rule that permits may be satisfied by those that are.
+    pub unparsed: bool,
 }
 
 /// Whether a byte of a parameter that is not URL-encoded is escaped (`%3c`) in a line of parameters, so that decoding the line gives it back

@@ -38,7 +38,7 @@ impl<'a> Query<'a> {
 }
 
 /// `%XX` and `+`; what is no valid escape stays as it is.
-fn decode(text: &[u8]) -> Vec<u8> {
+pub(crate) fn decode(text: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
     while let [first, behind @ ..] = rest {

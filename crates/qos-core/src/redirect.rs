@@ -49,7 +49,20 @@ impl Redirect {
                 Part::Group(number) => escape(groups.get(usize::from(*number)), &mut url),
             }
         }
+        // A path of this server stays one, whatever the client has sent: `//host` would be another server.
+        if !self.leads_away() && url.starts_with(b"//") {
+            let slashes = url.iter().take_while(|byte| **byte == b'/').count();
+            url.drain(1..slashes);
+        }
         (url.len() <= MOST_BYTES).then_some(url)
+    }
+
+    /// Whether the URL as configured begins otherwise than with a path.
+    fn leads_away(&self) -> bool {
+        match &self.url {
+            Template::Groups(parts) => !matches!(parts.first(), Some(Part::Text(text)) if text.starts_with(b"/") && !text.starts_with(b"//")),
+            Template::Literal(_) => true,
+        }
     }
 }
 
@@ -79,7 +92,7 @@ mod tests {
 
     fn redirect(pattern: &str, target: &str) -> Redirect {
         let (status, url) = split_status(target.as_bytes());
-        let pattern = Pattern::with(pattern.as_bytes(), Options { caseless: true, dot_all: true }).unwrap();
+        let pattern = Pattern::with(pattern.as_bytes(), Options { caseless: true, ..Pattern::OPTIONS }).unwrap();
         Redirect { variable: c"VAR".to_owned(), pattern, status, url: Template::new(url).unwrap() }
     }
 
@@ -115,6 +128,15 @@ mod tests {
     fn what_a_client_sent_is_escaped() {
         assert_eq!(url("(.*)", "/to?u=$1", "a\r\nSet-Cookie: x=1").as_deref(), Some("/to?u=a%0D%0ASet-Cookie:%20x=1"));
         assert_eq!(url("(.*)", "/$1", "ä\"<>%41").as_deref(), Some("/%C3%A4%22%3C%3E%41"));
+    }
+
+    #[test]
+    fn a_path_stays_a_path_of_this_server() {
+        assert_eq!(url("^/c/(.*)", "/$1", "/c//evil.example/x").as_deref(), Some("/evil.example/x"));
+        assert_eq!(url("^/c/(.*)", "/$1", "/c/\\evil.example").as_deref(), Some("/%5Cevil.example"));
+        assert_eq!(url("^/c/(.*)", "/a/$1", "/c//b").as_deref(), Some("/a//b"));
+        assert_eq!(url("^/c/(.*)", "//cdn.example/$1", "/c/b").as_deref(), Some("//cdn.example/b"));
+        assert_eq!(url("(.*)", "$1", "//host/").as_deref(), Some("//host/"), "who configures that wants it");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Repeated log lines: singly up to [`LOG_REPEAT`], then one line per [`LOG_REPEAT`]
 //! (connection-client.md sections 1 and 6.8).
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 /// Number of lines that are written singly, and that one summing line stands for afterwards.
 pub const LOG_REPEAT: u32 = 20;
 
@@ -81,6 +83,43 @@ impl Burst {
         (Burst { second: now, count: 1 }, true, self.silent())
     }
 }
+
+/// A [`Burst`] of a rule in one process. A copy begins anew, and rules are the same whatever was said of them.
+#[derive(Debug, Default)]
+pub struct Lines(AtomicU64);
+
+impl Lines {
+    /// None was written yet.
+    #[must_use]
+    pub const fn new() -> Lines {
+        Lines(AtomicU64::new(0))
+    }
+
+    /// One more at `now`, seconds: as [`Burst::one_more`] has it.
+    pub fn one_more(&self, now: u32) -> (bool, Option<u32>) {
+        let next = |word: u64| Burst::unpack(word).one_more(now);
+        match self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| Some(next(word).0.pack())) {
+            Ok(before) | Err(before) => {
+                let (_, own, summed) = next(before);
+                (own, summed)
+            }
+        }
+    }
+}
+
+impl Clone for Lines {
+    fn clone(&self) -> Lines {
+        Lines::new()
+    }
+}
+
+impl PartialEq for Lines {
+    fn eq(&self, _: &Lines) -> bool {
+        true
+    }
+}
+
+impl Eq for Lines {}
 
 #[cfg(test)]
 mod tests {

@@ -4,9 +4,12 @@ mod addresses;
 mod bodies;
 mod configuration;
 mod console;
+mod filters;
+mod form;
 mod geo;
 mod headers;
 mod json;
+mod multipart;
 mod patterns;
 mod text;
 mod variables;
@@ -20,9 +23,12 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("bodies", bodies::run),
     ("configuration", configuration::run),
     ("console", console::run),
+    ("filters", filters::run),
+    ("form", form::run),
     ("geo", geo::run),
     ("headers", headers::run),
     ("json", json::run),
+    ("multipart", multipart::run),
     ("patterns", patterns::run),
     ("text", text::run),
     ("variables", variables::run),

@@ -15,7 +15,7 @@ pub fn run(data: &[u8]) {
         .take(MOST_PATTERNS)
         .filter(|text| text.len() <= LONGEST)
         .filter_map(<[u8]>::split_first)
-        .filter_map(|(options, text)| Pattern::with(text, Options { caseless: options & 1 == 1, dot_all: options & 2 == 2 }).ok())
+        .filter_map(|(options, text)| Pattern::with(text, Options { caseless: options & 1 == 1, dot_all: options & 2 == 2, strict_end: options & 4 == 4 }).ok())
         .collect();
     let set = PatternSet::new(patterns);
     for subject in groups.flat_map(fields).take(MOST_SUBJECTS).filter(|subject| subject.len() <= LONGEST) {

@@ -3,7 +3,7 @@
 use super::directive::{Directive, Family, Outcome, Scope, Target, argument, first, optional, required, server};
 use super::value::{Wrong, name as usable_name, pattern_with, wrong};
 use crate::list::List;
-use crate::pattern::Options;
+use crate::pattern::{Options, Pattern};
 use crate::variables::headers::{SetEnvResHeader, SetReqHeader};
 use crate::variables::same_name;
 use std::ffi::CString;
@@ -135,7 +135,7 @@ fn set_env_res_header(name: &'static str, target: &mut Target<'_>, arguments: &[
 fn set_env_res_header_match(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let header = usable_name(name, first(arguments), first(arguments), "header")?;
     let text = argument(arguments, 1);
-    let pattern = pattern_with(name, text, Options { caseless: true, dot_all: true })?;
+    let pattern = pattern_with(name, text, Options { caseless: true, ..Pattern::OPTIONS })?;
     server(name, target)?.headers.matched.push(SetEnvResHeader { header, pattern: Some(pattern), drop: false });
     Ok(Outcome::Taken)
 }

@@ -19,6 +19,7 @@ mod request_rules;
 mod status_event;
 mod tracking;
 mod types;
+mod url_filter;
 mod value;
 mod variables;
 mod vip;
@@ -31,6 +32,7 @@ pub use header_filter::{HeaderFilters, LocationHeaderFilters};
 pub use headers::HeaderRules;
 pub use milestone::MilestoneConfig;
 pub use reference::reference;
+pub use request_body::BodyConfig;
 pub use request_rules::RequestRules;
 pub use types::{CloseLimit, LocationConfig, OffEvent, RateKind, RateRule, SampleRate, ServerConfig};
 pub use value::{Expected, Wrong, printable};
@@ -51,6 +53,7 @@ pub const FAMILIES: &[Family] = &[
     headers::DIRECTIVES,
     header_filter::DIRECTIVES,
     denial::DIRECTIVES,
+    url_filter::DIRECTIVES,
     vip::DIRECTIVES,
     milestone::DIRECTIVES,
     tracking::DIRECTIVES,

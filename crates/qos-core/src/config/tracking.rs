@@ -3,7 +3,7 @@
 use super::directive::{Directive, Family, Outcome, Scope, Target, any, argument, first, required, server};
 use super::value::{Wrong, name as usable_name, pattern_with, wrong};
 use crate::cookie::{is_attribute, is_name};
-use crate::pattern::Options;
+use crate::pattern::{Options, Pattern};
 use crate::redirect::{Redirect, split_status};
 use crate::tracking::Tracking;
 use crate::variables::template::Template;
@@ -52,6 +52,11 @@ fn user_tracking_cookie_name(name: &'static str, target: &mut Target<'_>, argume
             return Err(wrong(name, option, "is not the only one of its kind", "one path and one domain at most, session and jsredirect"));
         }
     }
+    // Browsers refuse such a cookie for a path or a domain.
+    let for_host = cookie.get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"__Host-"));
+    if for_host && (tracking.js_redirect || tracking.domain.is_some()) {
+        return Err(wrong(name, cookie, "cannot be used with a domain or jsredirect", "a name without __Host-"));
+    }
     let alone = tracking.js_redirect && tracking.page.is_none();
     server(name, target)?.tracking = Some(tracking);
     Ok(if alone { Outcome::Warn("with jsredirect has no check page whose script could ask for the cookie: nobody gets it") } else { Outcome::Taken })
@@ -59,7 +64,7 @@ fn user_tracking_cookie_name(name: &'static str, target: &mut Target<'_>, argume
 
 fn redirect_if(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let variable = usable_name(name, first(arguments), first(arguments), "variable")?;
-    let pattern = pattern_with(name, argument(arguments, 1), Options { caseless: true, dot_all: true })?;
+    let pattern = pattern_with(name, argument(arguments, 1), Options { caseless: true, ..Pattern::OPTIONS })?;
     let text = argument(arguments, 2);
     let (status, url) = split_status(text);
     let printable = !url.is_empty() && url.iter().all(u8::is_ascii_graphic);
@@ -116,6 +121,7 @@ mod tests {
             ("QS_UserTrackingCookieName uid /a /b", "'/b' is not the only one of its kind"),
             ("QS_UserTrackingCookieName uid /a;b", "is neither a path nor a domain"),
             ("QS_UserTrackingCookieName uid /a?b", "is neither a path nor a domain"),
+            ("QS_UserTrackingCookieName __Host-uid /check.html jsredirect", "cannot be used with a domain or jsredirect"),
             ("QS_UserTrackingCookieName", "an argument is missing"),
             ("QS_RedirectIf VAR ( /b", "is not a regular expression"),
             ("QS_RedirectIf A=B x /b", "'A=B' is not the name of a variable"),

@@ -6,15 +6,19 @@ use super::handlers::{GeoConfig, ReportConfig};
 use super::header_filter::{HeaderFilters, LocationHeaderFilters};
 use super::headers::HeaderRules;
 use super::milestone::MilestoneConfig;
+use super::request_body::BodyConfig;
 use super::request_rules::RequestRules;
 use super::value::{Wrong, wrong};
 use super::variables::{LocationVariables, ServerVariables};
 use super::vip::VipConfig;
+use crate::filter::UrlFilter;
 use crate::list::List;
 use crate::milestone;
 use crate::network::NetworkSet;
 use crate::redirect::Redirect;
 use crate::tracking::Tracking;
+use std::ffi::CStr;
+use std::sync::Arc;
 
 /// Limit of `QS_SrvMaxConnClose`: a number of connections or a share of the capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +142,8 @@ pub struct ServerConfig {
     pub client_entries: Option<u32>,
     /// `QS_LimitRequestBody`, bytes.
     pub body_limit: Option<u64>,
+    /// How bodies are inspected.
+    pub body: BodyConfig,
     /// `QS_LogOnly`.
     pub log_only: Option<bool>,
     /// `QS_SupportIPv6` (accepted; addresses are always compared whole).
@@ -202,6 +208,7 @@ impl ServerConfig {
             status_events: merge_status_events(&base.status_events, &own.status_events),
             client_entries: base.client_entries,
             body_limit: own.body_limit.or(base.body_limit),
+            body: BodyConfig::merge(&base.body, &own.body),
             log_only: base.log_only,
             support_ipv6: base.support_ipv6,
             status: base.status,
@@ -265,10 +272,16 @@ pub struct LocationConfig {
     pub off_events: Vec<OffEvent>,
     /// `QS_LimitRequestBody`, bytes.
     pub body_limit: Option<u64>,
+    /// `QS_BodyMaxSize`, bytes.
+    pub body_max_size: Option<u64>,
     /// `QS_SetEnvIfStatus` in order.
     pub status_events: Vec<StatusEvent>,
     /// Variables that are set.
     pub variables: LocationVariables,
+    /// What may pass.
+    pub url: UrlFilter,
+    /// Path, pattern or directory of the section.
+    pub section: Option<Arc<CStr>>,
     /// Headers that may pass.
     pub header_filters: LocationHeaderFilters,
     /// `QS_RedirectIf` in order.
@@ -276,14 +289,23 @@ pub struct LocationConfig {
 }
 
 impl LocationConfig {
+    /// Whether rules want to see what is in bodies (filters.md section 0.2, "body filter on").
+    #[must_use]
+    pub fn inspects_bodies(&self) -> bool {
+        self.url.looks_at_bodies()
+    }
+
     /// The inner section wins; variables add up, `-` removes.
     #[must_use]
     pub fn merge(base: &LocationConfig, own: &LocationConfig) -> LocationConfig {
         LocationConfig {
             off_events: merge_off_events(&base.off_events, &own.off_events),
             body_limit: own.body_limit.or(base.body_limit),
+            body_max_size: own.body_max_size.or(base.body_max_size),
             status_events: merge_status_events(&base.status_events, &own.status_events),
             variables: LocationVariables::merge(&base.variables, &own.variables),
+            url: UrlFilter::merge(&base.url, &own.url),
+            section: own.section.as_ref().or(base.section.as_ref()).cloned(),
             header_filters: LocationHeaderFilters::merge(base.header_filters, own.header_filters),
             redirects: List::append(&base.redirects, &own.redirects),
         }

@@ -1,8 +1,9 @@
 //! Directives that set variables of a request (request-event.md section 10).
 
 use super::directive::{Directive, Family, Outcome, Scope, Target as Place, argument, first, location, optional, required, server};
-use super::value::{Wrong, name as usable_name, pattern, wrong};
+use super::value::{Wrong, name as usable_name, pattern, pattern_with, wrong};
 use crate::list::List;
+use crate::pattern::{Options, Pattern};
 use crate::variables::compare::Operator;
 use crate::variables::rules::{Condition, SetEnv, SetEnvIf, SetEnvIfCmp, SetEnvIfQuery, SetEnvRes};
 use crate::variables::search::Needle;
@@ -26,6 +27,20 @@ pub const DIRECTIVES: Family = &[
         arguments: &[required("pattern"), required("[!]variable[=value]")],
         help: c"Sets (or removes) a variable if the query, as it came, matches the pattern.",
         read: set_env_if_query,
+    },
+    Directive {
+        name: c"QS_SetEnvIfParp",
+        scope: Scope::Server,
+        arguments: &[required("pattern"), required("[!]variable[=value]")],
+        help: c"Sets (or removes) a variable if the parameters of query and body, as they came, match the pattern; bodies of forms and JSON are read for it.",
+        read: set_env_if_parp,
+    },
+    Directive {
+        name: c"QS_SetEnvIfBody",
+        scope: Scope::Server,
+        arguments: &[required("pattern"), required("[!]variable[=value]")],
+        help: c"Sets (or removes) a variable if a body of a type of QS_BodyData matches the pattern, without regard to case, in requests whose variable parp is set.",
+        read: set_env_if_body,
     },
     Directive {
         name: c"QS_SetEnv",
@@ -71,6 +86,10 @@ pub struct ServerVariables {
     pub set_env_if: List<SetEnvIf>,
     /// `QS_SetEnvIfQuery`.
     pub query: List<SetEnvIfQuery>,
+    /// `QS_SetEnvIfParp`; several rules of a pattern are all kept (filters.md FW-26).
+    pub parp: List<SetEnvIfQuery>,
+    /// `QS_SetEnvIfBody`, likewise.
+    pub body: List<SetEnvIfQuery>,
     /// `QS_SetEnv`.
     pub set_env: List<SetEnv>,
     /// `QS_SetEnvRes`.
@@ -84,6 +103,8 @@ impl ServerVariables {
         ServerVariables {
             set_env_if: List::append(&base.set_env_if, &own.set_env_if),
             query: List::merge(&base.query, &own.query, same_query),
+            parp: List::merge_behind(&own.parp, &base.parp, same_pattern),
+            body: List::merge_behind(&own.body, &base.body, same_pattern),
             set_env: List::merge(&base.set_env, &own.set_env, same_set_env),
             response: List::merge(&base.response, &own.response, |a, b| {
                 same_name(&a.variable, &b.variable) && same_name(&a.target.variable, &b.target.variable)
@@ -129,6 +150,10 @@ impl LocationVariables {
 
 fn same_query(a: &SetEnvIfQuery, b: &SetEnvIfQuery) -> bool {
     a.pattern == b.pattern && same_name(&a.target.variable, &b.target.variable)
+}
+
+fn same_pattern(a: &SetEnvIfQuery, b: &SetEnvIfQuery) -> bool {
+    a.pattern == b.pattern
 }
 
 fn same_set_env(a: &SetEnv, b: &SetEnv) -> bool {
@@ -207,6 +232,23 @@ fn set_env_if_query(name: &'static str, place: &mut Place<'_>, arguments: &[&[u8
         Place::Server(server) | Place::VirtualHost(server) => server.variables.query.replace(rule, same_query),
         Place::Location(location) => location.variables.query.replace(rule, same_query),
     }
+    Ok(Outcome::Taken)
+}
+
+fn set_env_if_parp(name: &'static str, place: &mut Place<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
+    let text = argument(arguments, 1);
+    if text.len() < 2 {
+        return Err(wrong(name, text, "is too short", "variable or variable=value, at least two characters"));
+    }
+    let rule = SetEnvIfQuery { pattern: pattern(name, first(arguments))?, target: target(name, text, &Value::GroupsOr(b""))? };
+    server(name, place)?.variables.parp.push(rule);
+    Ok(Outcome::Taken)
+}
+
+fn set_env_if_body(name: &'static str, place: &mut Place<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
+    let pattern = pattern_with(name, first(arguments), Options { caseless: true, ..Pattern::OPTIONS })?;
+    let rule = SetEnvIfQuery { pattern, target: target(name, argument(arguments, 1), &Value::GroupsOr(b""))? };
+    server(name, place)?.variables.body.push(rule);
     Ok(Outcome::Taken)
 }
 

@@ -6,6 +6,7 @@
 
 use super::automaton::Automaton;
 use super::literals::{Literals, required};
+use super::machine::Program;
 use super::syntax::{self, Node};
 use super::translate::{Translation, is_anchored, translate, trimmed};
 use super::{Compiled, set};
@@ -93,6 +94,8 @@ pub(super) fn compile(patterns: Vec<Pattern>, limits: Limits) -> Compiled {
     for index in without {
         set(&mut compiled.always, index);
     }
+    let asked = |(index, pattern)| if super::is_set(&compiled.ask, index) { Program::new(pattern) } else { None };
+    compiled.programs = patterns.iter().enumerate().map(asked).collect();
     compiled.patterns = patterns;
     compiled
 }
@@ -132,19 +135,19 @@ fn waits(node: &Node) -> usize {
             Node::Byte(bytes) if bytes.count() < BROAD => 0,
             _ => 1,
         },
-        Node::Repeat { node, .. } | Node::Restricted(node) => waits(node),
+        Node::Repeat { node, .. } | Node::Restricted(node) | Node::Group(_, node) => waits(node),
         Node::Sequence(nodes) | Node::Choice(nodes) => nodes.iter().map(waits).sum(),
-        Node::BackReference => 1,
-        Node::Byte(_) | Node::Start | Node::End | Node::LineEnd | Node::WordBoundary(_) | Node::LookAround => 0,
+        Node::BackReference(..) => 1,
+        Node::Byte(_) | Node::Start | Node::End | Node::LineEnd | Node::WordBoundary(_) | Node::LookAround { .. } => 0,
     }
 }
 
 /// Whether anything in it is repeated, apart from what may be there or not.
 fn repeats(node: &Node) -> bool {
     match node {
-        Node::Repeat { max: Some(1), node, .. } | Node::Restricted(node) => repeats(node),
-        Node::Repeat { .. } | Node::BackReference => true,
+        Node::Repeat { max: Some(1), node, .. } | Node::Restricted(node) | Node::Group(_, node) => repeats(node),
+        Node::Repeat { .. } | Node::BackReference(..) => true,
         Node::Sequence(nodes) | Node::Choice(nodes) => nodes.iter().any(repeats),
-        Node::Byte(_) | Node::Start | Node::End | Node::LineEnd | Node::WordBoundary(_) | Node::LookAround => false,
+        Node::Byte(_) | Node::Start | Node::End | Node::LineEnd | Node::WordBoundary(_) | Node::LookAround { .. } => false,
     }
 }

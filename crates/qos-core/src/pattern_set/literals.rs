@@ -31,8 +31,8 @@ pub(super) fn required(node: &Node) -> Option<Vec<Vec<u8>>> {
             }
             (all.len() <= MAX_LITERALS).then_some(all)
         }
-        Node::Repeat { node, min: 1.., .. } | Node::Restricted(node) => required(node),
-        Node::Repeat { .. } | Node::BackReference => None,
+        Node::Repeat { node, min: 1.., .. } | Node::Restricted(node) | Node::Group(_, node) => required(node),
+        Node::Repeat { .. } | Node::BackReference(..) => None,
         Node::Sequence(nodes) => {
             let mut parts = Parts::default();
             nodes.iter().for_each(|node| parts.add(node));
@@ -63,8 +63,8 @@ impl Parts {
         }
         match node {
             Node::Sequence(nodes) => nodes.iter().for_each(|node| self.add(node)),
-            Node::Restricted(node) => self.add(node),
-            Node::Repeat { node, min, max } => match written_out(node) {
+            Node::Restricted(node) | Node::Group(_, node) => self.add(node),
+            Node::Repeat { node, min, max, .. } => match written_out(node) {
                 Some(written) => {
                     let copies = (*min).min(WRITTEN_OUT);
                     let copies = || (0..copies).map(|_| written.clone());
@@ -112,11 +112,11 @@ fn written_out(node: &Node) -> Option<Hir> {
     let all = |nodes: &[Node]| nodes.iter().map(written_out).collect::<Option<Vec<Hir>>>();
     match node {
         Node::Byte(bytes) => Some(bytes.lowercase()).filter(|bytes| (1..=MAX_BYTES).contains(&Bytes::count(*bytes))).map(class),
-        Node::Start | Node::End | Node::LineEnd | Node::WordBoundary(_) | Node::LookAround => Some(Hir::empty()),
+        Node::Start | Node::End | Node::LineEnd | Node::WordBoundary(_) | Node::LookAround { .. } => Some(Hir::empty()),
         Node::Sequence(nodes) => all(nodes).map(Hir::concat),
         Node::Choice(nodes) => all(nodes).map(Hir::alternation),
-        Node::Restricted(node) => written_out(node),
-        Node::Repeat { .. } | Node::BackReference => None,
+        Node::Restricted(node) | Node::Group(_, node) => written_out(node),
+        Node::Repeat { .. } | Node::BackReference(..) => None,
     }
 }
 

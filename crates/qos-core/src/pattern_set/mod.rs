@@ -5,17 +5,24 @@
 //! children share them with their parent. What a table cannot say is asked of PCRE, where a wider expression matches or one of its `literals` occurs.
 
 mod automaton;
+mod backtrack;
 mod compile;
 mod literals;
+mod machine;
 mod run;
 mod syntax;
 mod translate;
+mod walk;
 mod whole;
 
+#[cfg(test)]
+mod machine_tests;
 #[cfg(test)]
 mod property_tests;
 #[cfg(test)]
 mod tests;
+
+pub use backtrack::can_backtrack;
 
 use crate::pattern::{Match, Pattern};
 pub use run::Run;
@@ -24,6 +31,7 @@ pub use whole::Whole;
 use automaton::Automaton;
 use compile::Limits;
 use literals::Literals;
+use machine::Program;
 use std::sync::Arc;
 
 /// Words of marks that lie on the stack: a search for up to 64 times so many patterns needs no memory.
@@ -42,6 +50,8 @@ struct Compiled {
     literals: Option<Literals>,
     /// One mark per pattern, 64 in a word: whether it takes PCRE to say that it matches.
     ask: Vec<u64>,
+    /// Programs of the patterns that are asked about; `None`: PCRE knows.
+    programs: Vec<Option<Program>>,
     /// Patterns that match everything, or that PCRE has to be asked about each time.
     always: Vec<u64>,
 }
@@ -94,7 +104,7 @@ impl PatternSet {
 
     /// Calls `found` with every pattern that matches one of the subjects ([`Match::Yes`]) or is given up ([`Match::GivenUp`]), in ascending order, once each.
     pub fn judge(&self, subjects: &[&[u8]], found: &mut dyn FnMut(usize, Match)) {
-        let Compiled { patterns, automatons, literals, ask, always } = &*self.compiled;
+        let Compiled { patterns, automatons, literals, ask, always, programs } = &*self.compiled;
         let mut on_stack = [0; WORDS_ON_STACK];
         let mut on_heap = Vec::new();
         let marks = match on_stack.get_mut(..always.len()) {
@@ -119,7 +129,7 @@ impl PatternSet {
                 let index = at * 64 + rest.trailing_zeros() as usize;
                 rest &= rest - 1;
                 let matched = match patterns.get(index) {
-                    Some(pattern) if is_set(ask, index) => any_of(pattern, subjects),
+                    Some(pattern) if is_set(ask, index) => any_of(pattern, programs.get(index).and_then(Option::as_ref), subjects),
                     Some(_) if subjects.is_empty() => Match::No,
                     Some(_) => Match::Yes,
                     None => Match::No,
@@ -134,7 +144,7 @@ impl PatternSet {
     /// How the patterns are matched.
     #[must_use]
     pub fn ways(&self) -> Ways {
-        let Compiled { patterns, automatons, literals, ask, always } = &*self.compiled;
+        let Compiled { patterns, automatons, literals, ask, always, .. } = &*self.compiled;
         let mut ways = Ways {
             passes: automatons.len() + usize::from(literals.is_some()),
             memory: automatons.iter().map(Automaton::memory).sum::<usize>() + literals.as_ref().map_or(0, Literals::memory),
@@ -165,10 +175,10 @@ impl PartialEq for PatternSet {
 
 impl Eq for PatternSet {}
 
-fn any_of(pattern: &Pattern, subjects: &[&[u8]]) -> Match {
+fn any_of(pattern: &Pattern, program: Option<&Program>, subjects: &[&[u8]]) -> Match {
     let mut any = Match::No;
     for subject in subjects {
-        match pattern.matches(subject) {
+        match program.map_or_else(|| pattern.matches(subject), |program| walk::search(program, subject)) {
             Match::Yes => return Match::Yes,
             Match::GivenUp => any = Match::GivenUp,
             Match::No => {}

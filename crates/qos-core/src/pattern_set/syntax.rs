@@ -33,7 +33,7 @@ impl Bytes {
         }
     }
 
-    fn add_all(&mut self, other: Bytes) {
+    pub(super) fn add_all(&mut self, other: Bytes) {
         let ([low, high], [other_low, other_high]) = (&mut self.0, other.0);
         *low |= other_low;
         *high |= other_high;
@@ -95,24 +95,35 @@ pub(super) enum Node {
     Sequence(Vec<Node>),
     /// Either of them.
     Choice(Vec<Node>),
-    /// So many times. `None`: any number.
-    Repeat { node: Box<Node>, min: u32, max: Option<u32> },
+    /// So many times. `None`: any number. Whether as many as possible are tried first.
+    Repeat { node: Box<Node>, min: u32, max: Option<u32>, greedy: bool },
     /// What PCRE restricts further: a group or repetition that does not give back what it took.
     Restricted(Box<Node>),
     /// A condition on what stands around, which takes no byte.
-    LookAround,
-    /// What a group has matched before.
-    BackReference,
+    LookAround { node: Box<Node>, behind: bool, negated: bool },
+    /// What a group has matched before; with `true` in any case.
+    BackReference(u32, bool),
+    /// A group that can be referred to; only where they are asked for.
+    Group(u32, Box<Node>),
 }
 
-/// Reads a pattern; `None` if anything in it is not known for certain.
+/// Reads a pattern; `None` if anything in it is not known for certain. Groups that can be referred to are left out.
 pub(super) fn read(pattern: &Pattern) -> Option<Node> {
-    let Options { caseless, dot_all } = pattern.options();
-    let (caseless, text) = match pattern.text().strip_prefix("(?i)") {
+    read_as(pattern, false)
+}
+
+/// Reads a pattern with its groups.
+pub(super) fn read_with_groups(pattern: &Pattern) -> Option<Node> {
+    read_as(pattern, true)
+}
+
+fn read_as(pattern: &Pattern, with_groups: bool) -> Option<Node> {
+    let Options { caseless, dot_all, .. } = pattern.options();
+    let (caseless, text) = match pattern.source().strip_prefix("(?i)") {
         Some(rest) => (true, rest),
-        None => (caseless, pattern.text()),
+        None => (caseless, pattern.source()),
     };
-    let mut reader = Reader { rest: text.as_bytes(), depth: 0, dot_all };
+    let mut reader = Reader { rest: text.as_bytes(), depth: 0, dot_all, with_groups, groups: 0 };
     let node = reader.choice(caseless)?;
     reader.rest.is_empty().then_some(node)
 }
@@ -122,6 +133,9 @@ struct Reader<'p> {
     depth: u32,
     /// A dot stands for line ends as well.
     dot_all: bool,
+    with_groups: bool,
+    /// Groups that can be referred to, so far.
+    groups: u32,
 }
 
 impl<'p> Reader<'p> {
@@ -182,7 +196,7 @@ impl<'p> Reader<'p> {
                 b'b' => Some(Node::WordBoundary(true)),
                 b'B' => Some(Node::WordBoundary(false)),
                 // With a digit after it, it may be an octal number.
-                b'1'..=b'9' if !matches!(self.rest.first(), Some(b'0'..=b'9')) => Some(Node::BackReference),
+                number @ b'1'..=b'9' if !matches!(self.rest.first(), Some(b'0'..=b'9')) => Some(Node::BackReference(u32::from(number - b'0'), caseless)),
                 escaped => match self.escape(escaped)? {
                     Escape::Byte(byte) => Some(literal(byte)),
                     Escape::Class(bytes) => Some(Node::Byte(bytes)),
@@ -201,19 +215,28 @@ impl<'p> Reader<'p> {
             return None;
         }
         let (mut caseless, mut kind) = (caseless, Kind::Plain);
+        let mut refers = true;
         if self.take(b"?") {
-            if self.take(b":") {
+            refers = false;
+            let looks = [(&b"="[..], false, false), (b"!", false, true), (b"<=", true, false), (b"<!", true, true)];
+            let look = looks.into_iter().find(|(mark, ..)| self.take(mark));
+            if let Some((_, behind, negated)) = look {
+                kind = Kind::LookAround { behind, negated };
+            } else if self.take(b":") {
             } else if self.take(b"i:") {
                 caseless = true;
             } else if self.take(b">") {
                 kind = Kind::Restricted;
-            } else if self.take(b"=") || self.take(b"!") || self.take(b"<=") || self.take(b"<!") {
-                kind = Kind::LookAround;
             } else if self.take(b"P<") || self.take(b"<") {
                 while self.next()? != b'>' {}
+                refers = true;
             } else {
                 return None;
             }
+        }
+        if refers {
+            self.groups += 1;
+            kind = if self.with_groups { Kind::Group(self.groups) } else { kind };
         }
         let inner = self.choice(caseless)?;
         if !self.take(b")") {
@@ -223,7 +246,8 @@ impl<'p> Reader<'p> {
         Some(match kind {
             Kind::Plain => inner,
             Kind::Restricted => Node::Restricted(Box::new(inner)),
-            Kind::LookAround => Node::LookAround,
+            Kind::LookAround { behind, negated } => Node::LookAround { node: Box::new(inner), behind, negated },
+            Kind::Group(number) => Node::Group(number, Box::new(inner)),
         })
     }
 
@@ -260,15 +284,15 @@ impl<'p> Reader<'p> {
 
     fn repeated(&mut self, node: Node, min: u32, max: Option<u32>) -> Option<Node> {
         // What repeats a condition is an error for some releases of PCRE.
-        if matches!(node, Node::Start | Node::End | Node::LineEnd | Node::WordBoundary(_) | Node::LookAround) {
+        if matches!(node, Node::Start | Node::End | Node::LineEnd | Node::WordBoundary(_) | Node::LookAround { .. }) {
             return None;
         }
-        // Whether it prefers few does not matter for whether it matches.
-        let possessive = !self.take(b"?") && self.take(b"+");
+        let greedy = !self.take(b"?");
+        let possessive = greedy && self.take(b"+");
         if matches!(self.rest.first(), Some(b'*' | b'+' | b'?' | b'{')) {
             return None;
         }
-        let repeat = Node::Repeat { node: Box::new(node), min, max };
+        let repeat = Node::Repeat { node: Box::new(node), min, max, greedy };
         Some(if possessive { Node::Restricted(Box::new(repeat)) } else { repeat })
     }
 
@@ -368,7 +392,8 @@ impl<'p> Reader<'p> {
 enum Kind {
     Plain,
     Restricted,
-    LookAround,
+    LookAround { behind: bool, negated: bool },
+    Group(u32),
 }
 
 enum Escape {

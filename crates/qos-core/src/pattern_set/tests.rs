@@ -192,7 +192,7 @@ fn one_of_several_subjects_is_enough() {
 
 #[test]
 fn options_are_part_of_a_pattern() {
-    let pattern = |caseless, dot_all| Pattern::with(b"A.b$", Options { caseless, dot_all }).unwrap();
+    let pattern = |caseless, dot_all| Pattern::with(b"A.b$", Options { caseless, dot_all, strict_end: false }).unwrap();
     let set = PatternSet::new(vec![pattern(false, false), pattern(true, false), pattern(false, true), pattern(true, true)]);
     assert_eq!(set.ways().automaton, 4);
     assert_eq!(found(&set, b"a\nB\n"), [3]);

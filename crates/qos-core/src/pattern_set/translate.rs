@@ -42,8 +42,8 @@ fn expression(node: &Node, at_end: bool, exact: &mut bool) -> Hir {
             Hir::concat(nodes.iter().enumerate().map(|(at, node)| expression(node, at_end && at == last, exact)).collect())
         }
         Node::Choice(nodes) => Hir::alternation(nodes.iter().map(|node| expression(node, at_end, exact)).collect()),
-        Node::Repeat { node, min, max } => repeat(expression(node, false, exact), *min, *max),
-        Node::LineEnd | Node::LookAround => {
+        Node::Repeat { node, min, max, .. } => repeat(expression(node, false, exact), *min, *max),
+        Node::LineEnd | Node::LookAround { .. } => {
             *exact = false;
             Hir::empty()
         }
@@ -51,7 +51,8 @@ fn expression(node: &Node, at_end: bool, exact: &mut bool) -> Hir {
             *exact = false;
             expression(node, at_end, exact)
         }
-        Node::BackReference => {
+        Node::Group(_, node) => expression(node, at_end, exact),
+        Node::BackReference(..) => {
             *exact = false;
             repeat(class(Bytes::all()), 0, None)
         }
@@ -81,7 +82,7 @@ fn without_optional_head(node: Node) -> Node {
 fn trim(node: Node, take: impl Fn(&mut Vec<Node>) -> Option<Node>, give: &dyn Fn(&mut Vec<Node>, Node), again: &dyn Fn(Node) -> Node) -> Node {
     match node {
         Node::Repeat { min: 0, .. } => Node::Sequence(Vec::new()),
-        Node::Repeat { node, min, .. } => Node::Repeat { node, min, max: Some(min) },
+        Node::Repeat { node, min, greedy, .. } => Node::Repeat { node, min, max: Some(min), greedy },
         Node::Choice(nodes) => Node::Choice(nodes.into_iter().map(again).collect()),
         Node::Sequence(mut nodes) => {
             while let Some(node) = take(&mut nodes) {

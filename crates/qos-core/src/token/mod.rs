@@ -103,6 +103,8 @@ pub struct Opened {
     pub data: Vec<u8>,
     /// Its text that stands in the open.
     pub open: Vec<u8>,
+    /// Made with the secret that makes tokens now; otherwise that one should make another.
+    pub current: bool,
 }
 
 /// Why a token is worth nothing.
@@ -156,8 +158,9 @@ impl Keys {
         let (sealed, open) = rest.split_at_checked(sealed).ok_or(Refused::Unusable)?;
         let associated = [&[*version][..], open].concat();
         let read = |cipher: &XChaCha20Poly1305| cipher.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: &associated }).ok();
-        let text = self.ciphers.iter().find_map(read).filter(|_| *version == VERSION).ok_or(Refused::Unusable)?;
-        self.judge(&text, open, now).ok_or(Refused::Unusable)?
+        let found = self.ciphers.iter().enumerate().find_map(|(place, cipher)| Some((place, read(cipher)?)));
+        let (place, text) = found.filter(|_| *version == VERSION).ok_or(Refused::Unusable)?;
+        self.judge(&text, open, now).ok_or(Refused::Unusable)?.map(|opened| Opened { current: place == 0, ..opened })
     }
 
     /// What an authentic token says. `None`: it is for another purpose, or from the future.
@@ -172,6 +175,6 @@ impl Keys {
         if now > expires {
             return Some(Err(Refused::Expired));
         }
-        Some(Ok(Opened { issued, data: data.to_vec(), open: open.to_vec() }))
+        Some(Ok(Opened { issued, data: data.to_vec(), open: open.to_vec(), current: true }))
     }
 }

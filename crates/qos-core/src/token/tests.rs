@@ -19,7 +19,7 @@ fn nonce(n: u8) -> [u8; NONCE_BYTES] {
 fn what_was_sealed_comes_back_until_its_last_second() {
     let keys = keys(Purpose::Session);
     let token = keys.seal(&nonce(1), NOW, 600, b"", b"").unwrap();
-    let opened = Opened { issued: NOW, data: Vec::new(), open: Vec::new() };
+    let opened = Opened { issued: NOW, data: Vec::new(), open: Vec::new(), current: true };
     for now in [NOW, NOW + 600, NOW - 60] {
         assert_eq!(keys.open(token.as_bytes(), now, None), Ok(opened.clone()), "{now}");
     }
@@ -59,6 +59,7 @@ fn secrets_rotate_the_first_signs_and_all_verify() {
     let of_old = old.seal(&nonce(4), NOW, 600, b"", b"").unwrap();
     let of_both = both.seal(&nonce(5), NOW, 600, b"", b"").unwrap();
     assert!(both.open(of_old.as_bytes(), NOW, None).is_ok() && new.open(of_both.as_bytes(), NOW, None).is_ok());
+    assert!(!both.open(of_old.as_bytes(), NOW, None).unwrap().current && both.open(of_both.as_bytes(), NOW, None).unwrap().current);
     assert!(old.open(of_both.as_bytes(), NOW, None).is_err() && new.open(of_old.as_bytes(), NOW, None).is_err());
     assert_eq!(Keys::derive(Purpose::Session, b"MODQOS", &[]).seal(&nonce(6), NOW, 600, b"", b""), None);
 }

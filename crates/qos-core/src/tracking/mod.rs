@@ -37,7 +37,7 @@ pub struct Tracking {
 pub enum User {
     /// A cookie of this month.
     Known(Vec<u8>),
-    /// An older cookie: the same user gets a new one.
+    /// An older cookie, or one of a secret that is going to be given up: the same user gets a new one.
     Renewed(Vec<u8>),
     /// No cookie, or a worthless one (letter `u`).
     New,
@@ -49,7 +49,7 @@ impl User {
     pub fn of(values: &[&[u8]], keys: &Keys, now: i64) -> User {
         let opened = values.iter().find_map(|value| keys.open(value, now, None).ok()).filter(|opened| (1..=MOST_ID).contains(&opened.data.len()));
         match opened {
-            Some(opened) if month(opened.issued) == month(now) => User::Known(opened.data),
+            Some(opened) if opened.current && month(opened.issued) == month(now) => User::Known(opened.data),
             Some(opened) => User::Renewed(opened.data),
             None => User::New,
         }

@@ -48,6 +48,13 @@ fn a_cookie_is_renewed_in_another_month() {
     assert_eq!(of(NOW, NOW + 365 * DAY), User::New);
 }
 
+/// Who changes the secret keeps the users that come back meanwhile.
+#[test]
+fn cookies_of_an_older_secret_are_renewed() {
+    let both = Keys::derive(Purpose::Tracking, b"uid", &[Secret::new(b"new"), Secret::new(b"secret")]);
+    assert_eq!(User::of(&[token(NOW, b"id").as_bytes()], &both, NOW), User::Renewed(b"id".to_vec()));
+}
+
 #[test]
 fn worthless_cookies_are_none() {
     assert_eq!(user(&[], NOW), User::New);

@@ -24,10 +24,10 @@ pub struct Condition {
     pub set: bool,
 }
 
-/// `QS_SetEnvIfQuery` (section 10.2).
+/// `QS_SetEnvIfQuery`, `QS_SetEnvIfParp`, `QS_SetEnvIfBody` (sections 10.2 to 10.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetEnvIfQuery {
-    /// Looked for in the query as it came.
+    /// Looked for in query, parameters or body as they came.
     pub pattern: Pattern,
     /// What is set.
     pub target: Target,
@@ -94,7 +94,12 @@ impl SetEnvIf {
 impl SetEnvIfQuery {
     /// Evaluates the rule for a query as it came.
     pub fn apply(&self, environment: &mut impl Environment, query: &[u8]) -> bool {
-        carry_out(environment, "QS_SetEnvIfQuery", &self.target, judge(&self.pattern, &self.target, query))
+        self.apply_as("QS_SetEnvIfQuery", environment, query)
+    }
+
+    /// Evaluates a rule of that directive. Groups are those of the one match (W19, filters.md FW-35).
+    pub fn apply_as(&self, directive: &'static str, environment: &mut impl Environment, subject: &[u8]) -> bool {
+        carry_out(environment, directive, &self.target, judge(&self.pattern, &self.target, subject))
     }
 }
 

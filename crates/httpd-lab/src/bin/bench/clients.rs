@@ -16,7 +16,7 @@ use crate::variant;
 const SIZES: [u32; 3] = [100_000, 1_000_000, 10_000_000];
 
 /// A block rule and four limit variables.
-fn limits(entries: u32) -> String {
+pub fn limits(entries: u32) -> String {
     let rules = "QS_ClientEventBlockCount 100 600\nQS_ClientEventLimitCount 100 600 QS_Limit\nQS_ClientEventLimitCount 100 600 Login\n\
                  QS_ClientEventLimitCount 100 600 Search\nQS_ClientEventLimitCount 100 600 Upload\n";
     format!("<IfModule mod_qos.c>\nQS_ClientEntries {entries}\n{rules}</IfModule>\n")

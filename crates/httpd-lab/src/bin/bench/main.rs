@@ -8,6 +8,7 @@ mod attacks;
 mod callgrind;
 mod clients;
 mod connections;
+mod filters;
 mod headers;
 mod innocents;
 mod instructions;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         match section {
             Section::Instructions => instructions::measure(&options),
             Section::Patterns => patterns::measure(&options),
+            Section::Filters => filters::measure(&options),
             Section::Headers => headers::measure(&options),
             Section::Connections => connections::measure(&options),
             Section::Clients => clients::measure(&options),

@@ -5,10 +5,11 @@ use httpd_lab::{Module, Mpm};
 use crate::variant;
 
 pub const USAGE: &str = "\
-usage: bench [instructions|patterns|headers|connections|clients|attacks|watcher|all]... [--quick] [--profile] [--mpm NAME] [--attack NAME] [--only none|original|ours]...
+usage: bench [instructions|patterns|filters|headers|connections|clients|attacks|watcher|all]... [--quick] [--profile] [--mpm NAME] [--attack NAME] [--only none|original|ours]...
 
   instructions   instructions per request and per connection, counted by callgrind
   patterns       instructions that 200 URL patterns add to a request
+  filters        instructions per request with 100 deny rules
   headers        instructions that header filters add to a browser's request
   connections    connections per second and CPU time per connection, every client new
   clients        the same with client limits and tables of 100,000 to 10,000,000 clients; keep-alive requests; memory
@@ -26,6 +27,7 @@ usage: bench [instructions|patterns|headers|connections|clients|attacks|watcher|
 pub enum Section {
     Instructions,
     Patterns,
+    Filters,
     Headers,
     Connections,
     Clients,
@@ -34,9 +36,10 @@ pub enum Section {
 }
 
 impl Section {
-    const ALL: [(&'static str, Self); 7] = [
+    const ALL: [(&'static str, Self); 8] = [
         ("instructions", Self::Instructions),
         ("patterns", Self::Patterns),
+        ("filters", Self::Filters),
         ("headers", Self::Headers),
         ("connections", Self::Connections),
         ("clients", Self::Clients),

@@ -1,6 +1,10 @@
 //! Regular expressions with PCRE meaning, over bytes, under a match limit (design invariant 7).
 
+mod end;
+
+use end::strict_end;
 use pcre2::bytes::{Regex, RegexBuilder};
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,6 +17,8 @@ pub struct Pattern(Arc<Compiled>);
 
 struct Compiled {
     text: String,
+    /// What was compiled, where that is not the text.
+    strict: Option<String>,
     options: Options,
     regex: Regex,
 }
@@ -24,6 +30,8 @@ pub struct Options {
     pub caseless: bool,
     /// `.` stands for line ends as well.
     pub dot_all: bool,
+    /// `$` stands for the end of the subject only, not for the place before a line end that ends it (filters.md FW-29a).
+    pub strict_end: bool,
 }
 
 /// The groups of a match, `$0` to `$9`.
@@ -73,7 +81,10 @@ pub enum Match {
 
 impl Pattern {
     /// How patterns of directives are meant that say nothing else.
-    pub const OPTIONS: Options = Options { caseless: false, dot_all: true };
+    pub const OPTIONS: Options = Options { caseless: false, dot_all: true, strict_end: false };
+
+    /// How patterns of rules about URLs are meant that say nothing else (filters.md section 2.4).
+    pub const URL: Options = Options { caseless: false, dot_all: true, strict_end: true };
 
     /// Compiles a pattern: `.` stands for line ends as well, as httpd has it by default, so that `%0a` in a path evades no rule. Unlike there, `$` also
     /// matches before a line end that ends the subject, as PCRE has it.
@@ -94,8 +105,17 @@ impl Pattern {
         };
         // What a line end is must not depend on how PCRE was built.
         let limit = format!("(*LIMIT_MATCH={MATCH_LIMIT})(*LF)");
-        let built = RegexBuilder::new().jit_if_available(true).caseless(options.caseless).dotall(options.dot_all).build(&format!("{limit}{text}"));
-        built.map(|regex| Pattern(Arc::new(Compiled { text: text.to_owned(), options, regex }))).map_err(|error| PatternError {
+        let build = |text: &str| RegexBuilder::new().jit_if_available(true).caseless(options.caseless).dotall(options.dot_all).build(&format!("{limit}{text}"));
+        let strict = match strict_end(text) {
+            Cow::Owned(strict) if options.strict_end => Some(strict),
+            _ => None,
+        };
+        // An error is about the pattern as it was written.
+        let built = match &strict {
+            Some(strict) => build(text).and_then(|_| build(strict)),
+            None => build(text),
+        };
+        built.map(|regex| Pattern(Arc::new(Compiled { text: text.to_owned(), strict, options, regex }))).map_err(|error| PatternError {
             offset: error.offset().map(|offset| offset.saturating_sub(limit.len())),
             reason: {
                 let whole = error.to_string();
@@ -108,6 +128,11 @@ impl Pattern {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.0.text
+    }
+
+    /// The pattern in PCRE's words, with nothing to be said about `$`.
+    pub(crate) fn source(&self) -> &str {
+        self.0.strict.as_deref().unwrap_or(&self.0.text)
     }
 
     /// How it is meant besides what it says itself.
@@ -185,7 +210,7 @@ mod tests {
 
     #[test]
     fn options_and_groups() {
-        let any = Pattern::with(b"A.B", Options { caseless: true, dot_all: true }).unwrap();
+        let any = Pattern::with(b"A.B", Options { caseless: true, ..Pattern::OPTIONS }).unwrap();
         let line = Pattern::with(b"A.B", Options::default()).unwrap();
         assert_eq!((any.matches(b"a\nb"), line.matches(b"A\nB"), Pattern::new(b"A.B").unwrap().matches(b"A\nB")), (Match::Yes, Match::No, Match::Yes));
         assert_ne!(any, Pattern::new(b"A.B").unwrap());
@@ -194,6 +219,18 @@ mod tests {
         assert_eq!(Pattern::new(b"b").unwrap().groups(b"abd").unwrap().unwrap().get(0), b"b");
         assert_eq!(Pattern::new(b"x").unwrap().groups(b"abd"), Ok(None));
         assert_eq!(Pattern::new(b"^(a+)+$").unwrap().groups(&[&[b'a'; 60][..], b"!"].concat()), Err(GivenUp));
+    }
+
+    /// FW-29a.
+    #[test]
+    fn the_end_of_the_subject_only() {
+        let (strict, other) = (Pattern::with(b"^a[$]?$", Pattern::URL).unwrap(), Pattern::new(b"^a[$]?$").unwrap());
+        for subject in [&b"a"[..], b"a$"] {
+            assert_eq!((strict.matches(subject), other.matches(subject)), (Match::Yes, Match::Yes));
+        }
+        assert_eq!((strict.matches(b"a\n"), other.matches(b"a\n")), (Match::No, Match::Yes));
+        assert_eq!(strict.text(), "^a[$]?$");
+        assert_eq!(Pattern::with(b"a$(", Pattern::URL).unwrap_err(), Pattern::new(b"a$(").unwrap_err());
     }
 
     #[test]

@@ -1,0 +1,210 @@
+//! Whether a request may pass (filters.md sections 5.3 and 5.4).
+
+use super::decode::Decoding;
+use super::rule::{Action, Kind, Rule};
+use super::store::{Hit, Rules};
+use super::subjects::{Body, Head, Subjects, Target};
+use crate::parameters::Parsed;
+
+/// What a location says of what may pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UrlFilter {
+    /// Deny and permit rules.
+    pub rules: Rules,
+    /// `QS_Decoding`.
+    pub decoding: Option<Decoding>,
+    /// `QS_InvalidUrlEncoding`; the inner `None` is `off`.
+    pub encoding: Option<Option<Action>>,
+    /// `QS_DenyQueryBody`.
+    pub deny_body: Option<bool>,
+    /// `QS_PermitUriBody`.
+    pub permit_body: Option<bool>,
+}
+
+impl UrlFilter {
+    /// An outer section, then an inner one (section 2.3).
+    #[must_use]
+    pub fn merge(base: &UrlFilter, own: &UrlFilter) -> UrlFilter {
+        UrlFilter {
+            rules: Rules::merge(&base.rules, &own.rules),
+            decoding: own.decoding.or(base.decoding.filter(|_| !own.rules.is_alone())),
+            encoding: own.encoding.or(base.encoding),
+            deny_body: own.deny_body.or(base.deny_body),
+            permit_body: own.permit_body.or(base.permit_body),
+        }
+    }
+
+    /// Whether bodies count for `QS_DenyQuery` or `QS_PermitUri`.
+    #[must_use]
+    pub fn looks_at_bodies(&self) -> bool {
+        self.deny_body == Some(true) || self.permit_body == Some(true)
+    }
+
+    /// Whether a request is looked at (FW-27).
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        !self.rules.is_empty() || self.encoding.flatten().is_some() || self.looks_at_bodies()
+    }
+}
+
+/// What is known when a request is judged.
+#[derive(Clone, Copy, Debug)]
+pub enum Stage<'a> {
+    /// Its head; the body counts as well and is not read yet. Only what can deny it already is judged (FW-20).
+    Head,
+    /// Its body as well, after [`Stage::Head`]; what was found then is not found again.
+    Body(Parameters<'a>),
+    /// All of it.
+    Whole(Parameters<'a>),
+}
+
+/// What a request brings besides its head.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Parameters<'a> {
+    /// What the parser has made of it; `None` where it was not asked.
+    pub parsed: Option<&'a Parsed<'a>>,
+    /// All parameters as one line: [`Parsed::line`] if there [is one](has_line); where the parser was not asked, a line that is known otherwise, else the query (FW-16).
+    pub line: Option<&'a [u8]>,
+}
+
+/// Something that was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding<'r> {
+    /// A rule denies (040). `given_up`: its pattern was given up at the match limit.
+    Denied {
+        /// The rule.
+        rule: &'r Rule,
+        /// See above.
+        given_up: bool,
+    },
+    /// No rule permits it (041). `given_up`: one might, but its pattern was given up.
+    NotPermitted {
+        /// What is done.
+        action: Action,
+        /// See above.
+        given_up: bool,
+    },
+    /// It holds escapes that are none (046).
+    WrongEncoding {
+        /// What is done.
+        action: Action,
+    },
+}
+
+impl Finding<'_> {
+    /// What is done.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        match self {
+            Finding::Denied { rule, .. } => rule.action,
+            Finding::NotPermitted { action, .. } | Finding::WrongEncoding { action } => *action,
+        }
+    }
+}
+
+/// Whether a request has a line of parameters: not if it has none, and nothing behind the `?` of its URL (section 5.1).
+#[must_use]
+pub fn has_line(parsed: &Parsed<'_>) -> bool {
+    !parsed.parameters.is_empty() || parsed.query.is_some_and(|query| !query.is_empty())
+}
+
+/// Judges a request; what was found in the order in which it is logged. Only the last finding denies, unless `all` are asked for: where nothing is enforced, all that would deny are
+/// found (FW-30a).
+#[must_use]
+pub fn judge<'r>(filter: &'r UrlFilter, target: Target<'_>, stage: Stage<'_>, all: bool) -> Vec<Finding<'r>> {
+    let mut findings = Vec::new();
+    let decoding = filter.decoding.unwrap_or_default();
+    let head = Head::new(target, decoding);
+    let body = match stage {
+        Stage::Body(parameters) | Stage::Whole(parameters) if filter.looks_at_bodies() => Some(Body::new(parameters.parsed, parameters.line, decoding)),
+        _ => None,
+    };
+    if let Some(action) = filter.encoding.flatten() {
+        let of_body = body.as_ref().map_or(0, Body::errors);
+        let errors = match stage {
+            Stage::Head => head.errors(),
+            Stage::Body(_) if head.errors() > 0 => 0,
+            Stage::Body(_) => of_body,
+            Stage::Whole(_) => head.errors() + of_body,
+        };
+        if errors > 0 {
+            findings.push(Finding::WrongEncoding { action });
+            if action == Action::Deny && !all {
+                return findings;
+            }
+        }
+    }
+    let rules = &filter.rules;
+    let mut hits = hits(filter, &head, body.as_ref(), stage);
+    hits.sort_unstable();
+    for hit in hits {
+        let Some(rule) = rules.at(hit.place) else { continue };
+        findings.push(Finding::Denied { rule, given_up: hit.given_up });
+        if rule.action == Action::Deny && !all {
+            return findings;
+        }
+    }
+    if !matches!(stage, Stage::Head) && rules.has(Kind::Permit) {
+        let query = match &body {
+            Some(body) if filter.permit_body == Some(true) => body.decoded_line(),
+            _ => head.decoded_query(),
+        };
+        let unknown = filter.permit_body == Some(true) && body.as_ref().is_some_and(Body::is_unknown);
+        findings.extend(not_permitted(rules, &head, query, unknown));
+    }
+    findings
+}
+
+/// The deny rules that match.
+fn hits(filter: &UrlFilter, head: &Head<'_>, body: Option<&Body<'_>>, stage: Stage<'_>) -> Vec<Hit> {
+    let rules = &filter.rules;
+    let mut hits = Vec::new();
+    let ask = |kind, subjects: Subjects<'_>, hits: &mut Vec<Hit>| {
+        let subjects = subjects.iter().map(|subject| &**subject).collect::<Vec<&[u8]>>();
+        rules.matching(kind, &subjects, hits);
+    };
+    let is_second = matches!(stage, Stage::Body(_));
+    if rules.has(Kind::RequestLine) && !is_second {
+        ask(Kind::RequestLine, head.request_line(), &mut hits);
+    }
+    if rules.has(Kind::Path) && !is_second {
+        ask(Kind::Path, head.path(), &mut hits);
+    }
+    if rules.has(Kind::Query) {
+        let body = body.filter(|body| filter.deny_body == Some(true) && body.says_more_than(head));
+        if is_second {
+            if let Some(body) = body {
+                ask(Kind::Query, body.subjects(), &mut hits);
+            }
+            if !hits.is_empty() {
+                let mut known = Vec::new();
+                ask(Kind::Query, head.query(), &mut known);
+                hits.retain(|hit| !known.iter().any(|known| known.place == hit.place));
+            }
+        } else {
+            let subjects = head.query().into_iter().chain(body.map(Body::subjects).unwrap_or_default()).collect();
+            ask(Kind::Query, subjects, &mut hits);
+        }
+    }
+    hits
+}
+
+/// Whether no permit rule matches. It is denied if any of them says so (FW-29b).
+///
+/// `unknown`: there is more in the body than is known.
+fn not_permitted<'r>(rules: &'r Rules, head: &Head<'_>, query: Option<&[u8]>, unknown: bool) -> Option<Finding<'r>> {
+    let mut given_up = false;
+    let permitted = head.uris(query).filter(|_| !unknown).is_some_and(|uris| {
+        uris.iter().all(|uri| {
+            let mut hits = Vec::new();
+            rules.matching(Kind::Permit, &[uri], &mut hits);
+            given_up |= hits.iter().any(|hit| hit.given_up);
+            hits.iter().any(|hit| !hit.given_up)
+        })
+    });
+    if permitted {
+        return None;
+    }
+    let denies = rules.iter().any(|rule| rule.kind == Kind::Permit && rule.action == Action::Deny);
+    Some(Finding::NotPermitted { action: if denies { Action::Deny } else { Action::Log }, given_up })
+}

@@ -1,0 +1,28 @@
+//! What may pass: rules about the request line, path, query and parameters of a request (filters.md sections 2 to 6).
+//!
+//! `store` holds the rules of a location and how sections are merged, `decode` and `path` what bytes stand for, `subjects` what rules look at, `judge` the verdict,
+//! `message` its log lines.
+
+mod decode;
+mod judge;
+pub mod message;
+mod path;
+mod remarks;
+mod rule;
+mod store;
+mod subjects;
+
+#[cfg(test)]
+mod store_tests;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod vectors;
+
+pub use decode::{Decoded, Decoding, decode, further};
+pub use judge::{Finding, Parameters, Stage, UrlFilter, has_line, judge};
+pub use path::normalized;
+pub use remarks::remarks;
+pub use rule::{Action, Kind, Rule, Test};
+pub use store::{Rules, events};
+pub use subjects::Target;

@@ -1,0 +1,310 @@
+//! Programs for patterns that need backtracking, and what they are made of.
+//!
+//! PCRE counts its match limit anew at each byte at which a match may begin, and counts repetitions of single bytes once, so that a subject of 128 KB can keep it
+//! busy for minutes. Programs count each step over the whole subject ([`super::walk`]). What they cannot say is left to PCRE.
+
+use super::syntax::{Bytes, Node, read_with_groups};
+use crate::pattern::Pattern;
+
+/// Steps of a program; counted repetitions are written out.
+const MOST_STEPS: usize = 4096;
+
+/// A step.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// One byte of a class.
+    Byte(usize),
+    /// Bytes of a class, so many.
+    Run {
+        class: usize,
+        min: usize,
+        max: usize,
+        greedy: bool,
+    },
+    /// `\A`.
+    Start,
+    /// `\z`.
+    End,
+    /// `\Z`.
+    LineEnd,
+    /// `\b`, `\B`.
+    WordBoundary(bool),
+    /// Go on here, and there if that comes to nothing.
+    Split(usize, usize),
+    /// Go on there.
+    Jump(usize),
+    /// So many bytes back.
+    Back(usize),
+    /// A repetition begins; its register.
+    Mark(usize),
+    /// It ends: an empty one is the last, and the program goes on there.
+    Progress(usize, usize),
+    /// A group begins, ends.
+    Open(usize),
+    Close(usize),
+    /// The bytes of a group again; in any case.
+    Again(usize, bool),
+    /// What follows up to [`Step::Accept`] has to match here, or not; then the program goes on there, from where it was.
+    Look {
+        negated: bool,
+        next: usize,
+    },
+    /// What follows up to [`Step::Accept`] matches once, and is not tried again; then the program goes on there.
+    Atomic(usize),
+    /// It matches.
+    Accept,
+}
+
+/// Which bytes are in a class.
+pub(super) type Class = Box<[bool; 256]>;
+
+/// A program.
+#[derive(Debug)]
+pub(super) struct Program {
+    pub steps: Vec<Step>,
+    pub classes: Vec<Class>,
+    /// Bytes with which a match begins; `None`: it may be empty.
+    pub first: Option<Class>,
+    /// It begins at the start of the subject.
+    pub anchored: bool,
+    pub groups: usize,
+    pub registers: usize,
+}
+
+impl Program {
+    /// The program of a pattern; `None` if that cannot be said in steps, or in too many.
+    pub(super) fn new(pattern: &Pattern) -> Option<Program> {
+        let node = read_with_groups(pattern)?;
+        let mut first = Bytes::default();
+        let may_be_empty = begins_with(&node, &mut first);
+        let mut writer = Writer { steps: Vec::new(), classes: Vec::new(), groups: groups(&node), registers: 0, refers: refers(&node) };
+        writer.write(&node)?;
+        writer.push(Step::Accept)?;
+        let Writer { steps, classes, groups, registers, .. } = writer;
+        let first = (!may_be_empty).then(|| table(first));
+        Some(Program { steps, classes, first, anchored: is_anchored(&node), groups, registers })
+    }
+}
+
+fn table(bytes: Bytes) -> Class {
+    let mut class = Box::new([false; 256]);
+    for (byte, is_in) in (0..=u8::MAX).zip(class.iter_mut()) {
+        *is_in = bytes.contains(byte);
+    }
+    class
+}
+
+struct Writer {
+    steps: Vec<Step>,
+    classes: Vec<Class>,
+    groups: usize,
+    registers: usize,
+    refers: bool,
+}
+
+impl Writer {
+    fn push(&mut self, step: Step) -> Option<usize> {
+        self.steps.push(step);
+        (self.steps.len() <= MOST_STEPS).then_some(self.steps.len() - 1)
+    }
+
+    fn here(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Writes what was left open: where a step goes on.
+    fn set(&mut self, place: usize, step: Step) {
+        if let Some(open) = self.steps.get_mut(place) {
+            *open = step;
+        }
+    }
+
+    fn class(&mut self, bytes: Bytes) -> usize {
+        self.classes.push(table(bytes));
+        self.classes.len() - 1
+    }
+
+    fn write(&mut self, node: &Node) -> Option<()> {
+        match node {
+            Node::Byte(bytes) => {
+                let class = self.class(*bytes);
+                self.push(Step::Byte(class))?;
+            }
+            Node::Start => _ = self.push(Step::Start)?,
+            Node::End => _ = self.push(Step::End)?,
+            Node::LineEnd => _ = self.push(Step::LineEnd)?,
+            Node::WordBoundary(is_one) => _ = self.push(Step::WordBoundary(*is_one))?,
+            Node::Sequence(nodes) => nodes.iter().try_for_each(|node| self.write(node))?,
+            Node::Choice(nodes) => self.choice(nodes)?,
+            Node::Repeat { node, min, max, greedy } => self.repeat(node, *min, *max, *greedy)?,
+            Node::Restricted(node) => {
+                let open = self.push(Step::Accept)?;
+                self.write(node)?;
+                self.push(Step::Accept)?;
+                let next = self.here();
+                self.set(open, Step::Atomic(next));
+            }
+            Node::LookAround { node, behind, negated } => {
+                let open = self.push(Step::Accept)?;
+                if *behind {
+                    let branches = match &**node {
+                        Node::Choice(branches) => branches.as_slice(),
+                        other => std::slice::from_ref(other),
+                    };
+                    let with_length = |branch: &Node| Some((length(branch)?, branch.clone()));
+                    let branches = branches.iter().map(with_length).collect::<Option<Vec<(usize, Node)>>>()?;
+                    self.behind(&branches)?;
+                } else {
+                    self.write(node)?;
+                }
+                self.push(Step::Accept)?;
+                let next = self.here();
+                self.set(open, Step::Look { negated: *negated, next });
+            }
+            Node::BackReference(number, caseless) => _ = self.push(Step::Again(usize::try_from(*number).ok()?, *caseless))?,
+            Node::Group(number, node) if self.refers => {
+                let number = usize::try_from(*number).ok()?;
+                self.push(Step::Open(number))?;
+                self.write(node)?;
+                self.push(Step::Close(number))?;
+            }
+            Node::Group(_, node) => self.write(node)?,
+        }
+        Some(())
+    }
+
+    fn choice(&mut self, nodes: &[Node]) -> Option<()> {
+        self.alternatives(nodes, |writer, node| writer.write(node))
+    }
+
+    fn behind(&mut self, branches: &[(usize, Node)]) -> Option<()> {
+        self.alternatives(branches, |writer, (length, node)| {
+            writer.push(Step::Back(*length))?;
+            writer.write(node)
+        })
+    }
+
+    fn alternatives<T>(&mut self, all: &[T], write: impl Fn(&mut Writer, &T) -> Option<()>) -> Option<()> {
+        let mut ends = Vec::new();
+        let (last, others) = all.split_last()?;
+        for one in others {
+            let split = self.push(Step::Accept)?;
+            write(self, one)?;
+            ends.push(self.push(Step::Accept)?);
+            let next = self.here();
+            self.set(split, Step::Split(split + 1, next));
+        }
+        write(self, last)?;
+        let end = self.here();
+        for jump in ends {
+            self.set(jump, Step::Jump(end));
+        }
+        Some(())
+    }
+
+    fn repeat(&mut self, node: &Node, min: u32, max: Option<u32>, greedy: bool) -> Option<()> {
+        let size = |number: u32| usize::try_from(number).ok();
+        if let Node::Byte(bytes) = node {
+            let class = self.class(*bytes);
+            self.push(Step::Run { class, min: size(min)?, max: max.map_or(Some(usize::MAX), size)?, greedy })?;
+            return Some(());
+        }
+        for _ in 0..min {
+            self.write(node)?;
+        }
+        let split = |inside, outside| if greedy { Step::Split(inside, outside) } else { Step::Split(outside, inside) };
+        match max {
+            Some(max) => {
+                let mut splits = Vec::new();
+                for _ in min..max {
+                    splits.push(self.push(Step::Accept)?);
+                    self.write(node)?;
+                }
+                let end = self.here();
+                for place in splits {
+                    self.set(place, split(place + 1, end));
+                }
+            }
+            None => {
+                let register = self.registers;
+                self.registers += 1;
+                let again = self.push(Step::Accept)?;
+                self.push(Step::Mark(register))?;
+                self.write(node)?;
+                let progress = self.push(Step::Accept)?;
+                self.push(Step::Jump(again))?;
+                let end = self.here();
+                self.set(again, split(again + 1, end));
+                self.set(progress, Step::Progress(register, end));
+            }
+        }
+        Some(())
+    }
+}
+
+/// The number of bytes that it takes, if that is always the same.
+fn length(node: &Node) -> Option<usize> {
+    match node {
+        Node::Byte(_) => Some(1),
+        Node::Start | Node::End | Node::LineEnd | Node::WordBoundary(_) | Node::LookAround { .. } => Some(0),
+        Node::Sequence(nodes) => nodes.iter().map(length).sum(),
+        Node::Choice(nodes) => {
+            let mut lengths = nodes.iter().map(length);
+            let first = lengths.next()??;
+            lengths.all(|length| length == Some(first)).then_some(first)
+        }
+        Node::Repeat { node, min, max, .. } if Some(*min) == *max => length(node)?.checked_mul(usize::try_from(*min).ok()?),
+        Node::Restricted(node) | Node::Group(_, node) => length(node),
+        Node::Repeat { .. } | Node::BackReference(..) => None,
+    }
+}
+
+/// Adds the bytes with which it may begin. Returns whether it may match without any.
+fn begins_with(node: &Node, first: &mut Bytes) -> bool {
+    match node {
+        Node::Byte(bytes) => {
+            first.add_all(*bytes);
+            bytes.count() == 0
+        }
+        Node::Start | Node::End | Node::LineEnd | Node::WordBoundary(_) | Node::LookAround { .. } | Node::BackReference(..) => true,
+        Node::Sequence(nodes) => nodes.iter().all(|node| begins_with(node, first)),
+        Node::Choice(nodes) => nodes.iter().fold(false, |empty, node| begins_with(node, first) | empty),
+        Node::Repeat { node, min, .. } => begins_with(node, first) | (*min == 0),
+        Node::Restricted(node) | Node::Group(_, node) => begins_with(node, first),
+    }
+}
+
+fn is_anchored(node: &Node) -> bool {
+    match node {
+        Node::Start => true,
+        Node::Sequence(nodes) => nodes.first().is_some_and(is_anchored),
+        Node::Choice(nodes) => nodes.iter().all(is_anchored),
+        Node::Restricted(node) | Node::Group(_, node) => is_anchored(node),
+        Node::Repeat { node, min: 1.., .. } => is_anchored(node),
+        _ => false,
+    }
+}
+
+fn refers(node: &Node) -> bool {
+    any(node, &|node| matches!(node, Node::BackReference(..)))
+}
+
+fn any(node: &Node, is_it: &dyn Fn(&Node) -> bool) -> bool {
+    is_it(node)
+        || match node {
+            Node::Sequence(nodes) | Node::Choice(nodes) => nodes.iter().any(|node| any(node, is_it)),
+            Node::Repeat { node, .. } | Node::Restricted(node) | Node::Group(_, node) | Node::LookAround { node, .. } => any(node, is_it),
+            _ => false,
+        }
+}
+
+/// The highest number of a group or of a reference to one.
+fn groups(node: &Node) -> usize {
+    match node {
+        Node::Sequence(nodes) | Node::Choice(nodes) => nodes.iter().map(groups).max().unwrap_or(0),
+        Node::Group(number, node) => groups(node).max(usize::try_from(*number).unwrap_or(0)),
+        Node::Repeat { node, .. } | Node::Restricted(node) | Node::LookAround { node, .. } => groups(node),
+        Node::BackReference(number, _) => usize::try_from(*number).unwrap_or(0),
+        _ => 0,
+    }
+}

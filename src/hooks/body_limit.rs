@@ -1,0 +1,105 @@
+//! `QS_LimitRequestBody` and `QS_DeflateReqBody`, once the location of a request is known (filters.md section 9).
+
+use super::RequestState;
+use super::deny::{Denial, denied, finish, note_error};
+use super::header_parser::{log_env, unique_id};
+use super::post_read_request::server_record;
+use crate::config::location;
+use crate::filters;
+use crate::httpd::ffi;
+use crate::httpd::guard::guard;
+use crate::httpd::log;
+use crate::httpd::request::Request;
+use crate::runtime::{Runtime, feature, runtime};
+use qos_core::body::{self, Verdict};
+use qos_core::message;
+use std::ffi::c_int;
+
+/// HP-2: the first that is known of a body, before anything reads it.
+pub unsafe extern "C" fn header_parser(r: *mut ffi::request_rec) -> c_int {
+    if !feature::any(feature::BODY_LIMIT | feature::INFLATE | feature::LOG_ENV) {
+        return ffi::DECLINED;
+    }
+    guard("header_parser", ffi::DECLINED, || {
+        // SAFETY: httpd passes the request.
+        let Some(request) = (unsafe { Request::new(r) }) else { return ffi::DECLINED };
+        if !request.is_initial() {
+            return ffi::DECLINED;
+        }
+        log_env(request, ">HP_2");
+        // Before the filter that counts: nearer to the handler, so that bytes are counted as received.
+        if feature::any(feature::INFLATE) && request.variable(c"QS_DeflateReqBody").is_some() && request.variable(c"parp").is_some() {
+            request.inflate_body();
+            if let Some(state) = RequestState::of(request) {
+                state.inflates = true;
+            }
+        }
+        let Some(limit) = limit(request, true) else { return ffi::DECLINED };
+        match body::judge(limit, request.header(c"Content-Length")) {
+            Verdict::Pass => ffi::DECLINED,
+            Verdict::Count => {
+                filters::count_body(request, limit);
+                ffi::DECLINED
+            }
+            Verdict::TooLarge { length } => deny(request, Some((limit, length))),
+            Verdict::Unusable => deny(request, None),
+        }
+    })
+}
+
+/// The limit of a request's body, if it has one.
+pub fn limit(request: Request<'_>, explain: bool) -> Option<u64> {
+    if !feature::any(feature::BODY_LIMIT) {
+        return None;
+    }
+    let server = server_record(request).and_then(|record| record.config.body_limit);
+    let place = location(request).and_then(|location| location.body_limit);
+    let variable = request.variable(c"QS_LimitRequestBody");
+    if explain && variable.is_some_and(|text| body::decimal(text).is_none()) {
+        log::request(request, log::Level::Debug, || "mod_qos(): variable QS_LimitRequestBody is not a number, ignored".to_owned());
+    }
+    body::limit(variable, place, server)
+}
+
+fn deny(request: Request<'_>, numbers: Option<(u64, u64)>) -> c_int {
+    let (Some(runtime), Some(state)) = (runtime(), RequestState::of(request)) else { return ffi::DECLINED };
+    finish(request, too_large(request, state, runtime, DIRECTIVE, numbers).unwrap_or(ffi::DECLINED))
+}
+
+/// The directive that limits bodies, for messages.
+pub const DIRECTIVE: &str = "QS_LimitRequestBody";
+
+/// Denies a request for the length of its body (`numbers`: the limit, and the length so far); the status, or `None` in log-only mode.
+pub fn too_large(request: Request<'_>, state: &mut RequestState, runtime: &Runtime, directive: &str, numbers: Option<(u64, u64)>) -> Option<c_int> {
+    log_limit(request, runtime, directive, numbers);
+    let denial = Denial { status: Some(ffi::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int), ..Denial::new(44, c"044") };
+    denied(request, state, runtime, &denial)
+}
+
+/// A body turns out to be too long while it is read: logs and counts; false in log-only mode.
+pub fn ends_body(request: Request<'_>, limit: u64, length: u64) -> bool {
+    let Some(runtime) = runtime() else { return false };
+    log_limit(request, runtime, DIRECTIVE, Some((limit, length)));
+    runtime.event(44);
+    note_error(request, c"044");
+    if let Some(state) = RequestState::of(request) {
+        state.letters.add(b'D');
+    }
+    !runtime.log_only
+}
+
+/// mod_deflate does not inflate any more of a body: a few bytes that become many (L13). Its own answer would be 400; in log-only mode, too, nobody
+/// can read the body.
+pub fn inflates_too_much(request: Request<'_>, state: &mut RequestState, runtime: &Runtime) -> c_int {
+    let (client, id) = (String::from_utf8_lossy(request.client()).into_owned(), unique_id(request));
+    log::request(request, log::Level::Error, || message::inflates_too_much(&client, &id));
+    let status = ffi::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int;
+    denied(request, state, runtime, &Denial { status: Some(status), ..Denial::new(44, c"044") }).unwrap_or(status)
+}
+
+/// 044.
+fn log_limit(request: Request<'_>, runtime: &Runtime, directive: &str, numbers: Option<(u64, u64)>) {
+    let client = String::from_utf8_lossy(request.client()).into_owned();
+    let unique_id = unique_id(request);
+    log::request(request, log::Level::Error, || message::body_limit(directive, numbers, runtime.log_only, &client, &unique_id));
+}

@@ -1,0 +1,146 @@
+//! What may pass: deny and permit rules about a request, and its notes for an access log (filters.md sections 5, 6.4 and 11).
+
+use super::deny::{Denial, denied, note_error};
+use super::header_parser::unique_id;
+use super::judging::Asked;
+use super::read_body::{self, ReadBody};
+use crate::clients;
+use crate::config::location;
+use crate::httpd::log;
+use crate::httpd::request::Request;
+use qos_core::config::LocationConfig;
+use qos_core::filter::{self, Action, Finding, Parameters, Stage, Target, message};
+use qos_core::repeat::Lines;
+use std::ffi::{CStr, c_int};
+
+/// The request as it came.
+fn target(request: Request<'_>) -> Target<'_> {
+    Target::new(request.line(), request.raw_target())
+}
+
+/// Step 6. What denies the request without its body does so before the body is read (FW-20).
+pub fn judge(asked: &mut Asked<'_>) -> Option<c_int> {
+    let request = asked.request;
+    let filter = location(request).map(|location| &location.url).filter(|filter| filter.is_active())?;
+    let (target, all) = (target(request), asked.runtime.log_only);
+    if !filter.looks_at_bodies() {
+        let findings = filter::judge(filter, target, Stage::Whole(Parameters::default()), all);
+        return carry_out(asked, &findings);
+    }
+    let findings = filter::judge(filter, target, Stage::Head, all);
+    if let Some(status) = carry_out(asked, &findings) {
+        return Some(status);
+    }
+    let body = match read_body::parameters(asked) {
+        Ok(body) => body,
+        Err(status) => return Some(status),
+    };
+    let line = match body {
+        Some(body) => filter::has_line(body.parsed()).then(|| body.line()),
+        None => request.note(c"qos-parp-query").or(target.query),
+    };
+    if let Some(line) = line.filter(|_| body.is_some()) {
+        note_line(request, line);
+    }
+    let parameters = Parameters { parsed: body.map(ReadBody::parsed), line };
+    let findings = filter::judge(filter, target, Stage::Body(parameters), all);
+    carry_out(asked, &findings)
+}
+
+/// The parameters as one line, for other rules and for an access log (section 5.2).
+fn note_line(request: Request<'_>, line: &[u8]) {
+    // Notes end at the first NUL.
+    let mut text = vec![b'?'];
+    for byte in line {
+        match byte {
+            0 => text.extend_from_slice(b"%00"),
+            byte => text.push(*byte),
+        }
+    }
+    request.set_note(c"qos-query", request.pool().string(&text));
+    request.set_note(c"qos-parp-query", request.pool().string(text.get(1..).unwrap_or_default()));
+}
+
+fn carry_out(asked: &mut Asked<'_>, findings: &[Finding<'_>]) -> Option<c_int> {
+    static NOT_PERMITTED: Lines = Lines::new();
+    static WRONG_ENCODING: Lines = Lines::new();
+    let request = asked.request;
+    findings.iter().find_map(|finding| {
+        let (event, id, lines) = match finding {
+            Finding::Denied { rule, .. } => {
+                request.set_variable(c"QS_RuleId", rule.id.as_ptr());
+                (40, c"040", &rule.lines)
+            }
+            Finding::NotPermitted { .. } => (41, c"041", &NOT_PERMITTED),
+            Finding::WrongEncoding { .. } => (46, c"046", &WRONG_ENCODING),
+        };
+        let line = |client: &str, unique_id: &str| message::finding(finding, !asked.runtime.log_only, client, unique_id);
+        say(request, lines, finding.action(), |times| message::summed_up(finding, times), line);
+        act(asked, finding.action(), event, id)
+    })
+}
+
+/// Step 17: `QS_DenyEvent`.
+pub fn events(asked: &mut Asked<'_>) -> Option<c_int> {
+    let request = asked.request;
+    let location = location(request)?;
+    filter::events(&location.url.rules, &|name| request.variable(name).is_some()).into_iter().find_map(|rule| {
+        request.set_variable(c"QS_RuleId", rule.id.as_ptr());
+        let finding = Finding::Denied { rule, given_up: false };
+        let line = |client: &str, unique_id: &str| message::finding(&finding, !asked.runtime.log_only, client, unique_id);
+        say(request, &rule.lines, rule.action, |times| message::summed_up(&finding, times), line);
+        act(asked, rule.action, 40, c"040")
+    })
+}
+
+/// The line of a finding, or none where there are many of the same.
+fn say(request: Request<'_>, lines: &Lines, action: Action, rest: impl FnOnce(u32) -> String, line: impl FnOnce(&str, &str) -> String) {
+    let level = if action == Action::Deny { log::Level::Error } else { log::Level::Warning };
+    let (own, summed) = lines.one_more(clients::now());
+    if let Some(times) = summed {
+        log::request(request, level, || rest(times));
+    }
+    if own {
+        log::request(request, level, || line(&String::from_utf8_lossy(request.client()), &unique_id(request)));
+    }
+}
+
+/// Denies, or counts and notes only.
+fn act(asked: &mut Asked<'_>, action: Action, event: u16, id: &'static CStr) -> Option<c_int> {
+    if action == Action::Deny {
+        let denial = Denial { status: Some(crate::httpd::ffi::HTTP_FORBIDDEN as c_int), ..Denial::new(event, id) };
+        return denied(asked.request, asked.state, asked.runtime, &denial);
+    }
+    asked.runtime.event(event);
+    note_error(asked.request, id);
+    None
+}
+
+/// Step 7: notes for an access log.
+pub fn audit(request: Request<'_>) {
+    let target = target(request);
+    let location: Option<&LocationConfig> = location(request);
+    if !request.has_note(c"qos-path") {
+        request.set_note(c"qos-path", request.pool().string(target.path));
+    }
+    let with_body = location.is_some_and(|location| location.url.looks_at_bodies()) && request.has_note(c"qos-query");
+    if !with_body {
+        let query = target.query.map(|query| [b"?", query].concat()).unwrap_or_default();
+        request.set_note(c"qos-query", request.pool().string(&query));
+    }
+    if let Some(section) = location.and_then(|location| location.section.as_deref()) {
+        request.set_note(c"qos-loc", section.as_ptr());
+    }
+}
+
+/// What an access log shows of the request stands in each record of its chain: the log reads that of the last one.
+pub fn share(request: Request<'_>) {
+    let mut next = request.next();
+    while let Some(record) = next {
+        for name in [c"qos-path", c"qos-query", c"qos-loc"] {
+            record.take_note(name, request);
+        }
+        record.take_variable(c"QS_RuleId", request);
+        next = record.next();
+    }
+}

@@ -1,0 +1,222 @@
+//! Deny and permit rules about a request (filters.md sections 2 to 6, 11, 15.1 to 15.5, 15.8, 15.10, 16.1 and 16.2).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::time::Duration;
+
+use httpd_lab::http2::curl;
+use httpd_lab::{Builder, Mpm, Server};
+
+#[path = "../crates/qos-core/src/filter/vectors.rs"]
+mod vectors;
+
+const FROM: &str = "127.0.71.1";
+const ENV: [&str; 3] = ["QS_RuleId", "QS_ErrorNotes", "mod_qos_ev"];
+
+/// Targets that httpd would refuse itself reach the rules; what passes is not found.
+fn filtering(config: &str) -> Builder {
+    Server::builder().config("HttpProtocolOptions Unsafe\nAcceptFilter http none\n").config(config).log_env(&ENV)
+}
+
+/// The status of a GET for a target as it stands.
+fn ask(server: &Server, target: &str) -> u16 {
+    let mut client = server.client_from(FROM);
+    client.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).unwrap();
+    client.read_response().unwrap_or_else(|error| panic!("{target}: {error}")).status
+}
+
+/// The end of the access log's line for a target.
+fn logged(server: &Server, target: &str) -> String {
+    server.logged(target)
+}
+
+/// Sections 16.1 and 16.2, on each MPM.
+#[test]
+fn the_vectors_of_the_specification() {
+    std::thread::scope(|scope| {
+        for mpm in Mpm::ALL {
+            scope.spawn(move || {
+                let server = filtering(vectors::CONFIGURATION).mpm(mpm).start();
+                for row in vectors::TARGETS {
+                    let (number, _, expected) = row;
+                    let target = vectors::target(row);
+                    let before = ["040", "041", "046"].map(|id| server.lines(id).len());
+                    let status = ask(&server, &target);
+                    assert_eq!(status, if expected.is_some() { 403 } else { 404 }, "{mpm:?} {number}: {target}: {}", server.error_log());
+                    let lines = ["040", "041", "046"].map(|id| server.lines(id));
+                    let new = lines.iter().zip(before).flat_map(|(lines, before)| lines[before..].iter()).collect::<Vec<_>>();
+                    match expected {
+                        None => assert!(new.is_empty(), "{number}: {new:?}"),
+                        Some(id @ ("041" | "046")) => assert!(new.len() == 1 && new[0].starts_with(&format!("mod_qos({id}): ")), "{number}: {new:?}"),
+                        Some(rule) => assert!(new.len() == 1 && new[0].contains(&format!(" rule id: {rule} (")), "{number}: {new:?}"),
+                    }
+                }
+                server.stop();
+            });
+        }
+    });
+}
+
+const INHERITANCE: &str = r#"
+<Location />
+  QS_DenyPath  +p1 deny "\.bak$"
+  QS_DenyQuery +q1 log  "debug="
+</Location>
+<Location /tools>
+  QS_DenyPath  -p1 deny "x"
+  QS_DenyQuery +q1 deny "debug="
+</Location>
+<Location /tools/raw>
+  QS_DenyInheritanceOff
+  QS_DenyQuery +q2 deny "trace="
+</Location>
+"#;
+
+/// Example 15.1; the same over HTTP/2.
+#[test]
+fn inheritance() {
+    let server = filtering(INHERITANCE).load("http2").config("Protocols h2c http/1.1").start();
+    for (target, status, end) in [
+        ("/a.bak", 403, "QS_RuleId=p1 QS_ErrorNotes=040 mod_qos_ev=D;"),
+        ("/a?debug=1", 404, "QS_RuleId=q1 QS_ErrorNotes=040 mod_qos_ev=-"),
+        ("/tools/a.bak", 404, "QS_RuleId=- QS_ErrorNotes=- mod_qos_ev=-"),
+        ("/tools/a?DEBUG=1", 403, "QS_RuleId=q1 QS_ErrorNotes=040 mod_qos_ev=D;"),
+        ("/tools/raw/a.bak?debug=1", 404, "QS_RuleId=- QS_ErrorNotes=- mod_qos_ev=-"),
+        ("/tools/raw/a?trace=1", 403, "QS_RuleId=q2 QS_ErrorNotes=040 mod_qos_ev=D;"),
+    ] {
+        assert_eq!(ask(&server, target), status, "{target}");
+        assert!(logged(&server, target).ends_with(end), "{target}: {}", logged(&server, target));
+        let said = curl(&["-s", "-o", "/dev/null", "-w", "%{http_version} %{http_code}", "--http2-prior-knowledge", "--path-as-is", &server.url(target)]);
+        assert_eq!(said.out.trim(), format!("2 {status}"), "{target}");
+    }
+    server.expect_line("mod_qos(040): access denied, QS_DenyPath rule id: p1 (\\\\.bak$), action=deny, c=127.0.71.1, id=*");
+    server.expect_line("mod_qos(040): access denied, QS_DenyQuery rule id: q1 (debug=), action=log only, c=127.0.71.1, id=*");
+    let levels =
+        server.error_log().lines().filter(|line| line.contains("(040)") && line.contains("FROM")).map(|line| line.contains(":warn]")).collect::<Vec<_>>();
+    assert!(levels.iter().all(|warn| *warn), "{levels:?}");
+}
+
+/// Example 15.2: the page shows what was found; another variable sends to another server.
+#[test]
+fn an_error_page() {
+    let page = r#"<html><!--#echo var="QS_ErrorNotes" --> <!--#echo var="QS_RuleId" --></html>"#;
+    let server = filtering(INHERITANCE)
+        .load("include")
+        .config("QS_ErrorPage /e.shtml\nQS_ErrorResponseCode 406\nAddOutputFilter INCLUDES .shtml\n<Directory @DOCS@>\nOptions +Includes\n</Directory>\nSetEnvIf Host other QS_ErrorPage=https://err.example/x")
+        .start();
+    std::fs::write(server.docs().join("e.shtml"), page).unwrap();
+    let denied = server.ask(FROM, "/a.bak", &[]).unwrap();
+    assert_eq!((denied.status, denied.text().trim()), (406, "<html>040 p1</html>"));
+    assert_eq!(denied.header("connection").map(str::to_ascii_lowercase).as_deref(), Some("close"));
+    assert!(logged(&server, "/a.bak").ends_with("QS_RuleId=p1 QS_ErrorNotes=040 mod_qos_ev=D;"), "{}", server.access_log());
+    let mut client = server.client_from(FROM);
+    client.send("GET /b.bak HTTP/1.1\r\nHost: other\r\n\r\n").unwrap();
+    let redirected = client.read_response().unwrap();
+    assert_eq!((redirected.status, redirected.header("location")), (302, Some("https://err.example/x")));
+}
+
+/// Example 15.3 and FW-30a: nothing is enforced, and all that would be is said.
+#[test]
+fn log_only() {
+    let config = "<Location />\nQS_DenyPath +p1 deny \\.bak$\nQS_DenyQuery +q1 deny x\nQS_PermitUri +p2 deny ^/c\nQS_InvalidUrlEncoding deny\nQS_DenyEvent +e1 deny !NONE\n</Location>";
+    let server = filtering(&format!("QS_LogOnly on\n{config}")).start();
+    assert_eq!(ask(&server, "/a.bak?x%"), 404);
+    assert!(logged(&server, "/a.bak?x%").ends_with("QS_RuleId=e1 QS_ErrorNotes=040 mod_qos_ev=D;"), "{}", server.access_log());
+    for line in [
+        "mod_qos(046): access denied, invalid url encoding, action=log only, c=127.0.71.1, id=*",
+        "mod_qos(040): access denied, QS_DenyPath rule id: p1 (\\\\.bak$), action=log only, c=127.0.71.1, id=*",
+        "mod_qos(040): access denied, QS_DenyQuery rule id: q1 (x), action=log only, c=127.0.71.1, id=*",
+        "mod_qos(041): access denied, no permit rule match, action=log only, c=127.0.71.1, id=*",
+        "mod_qos(040): access denied, QS_DenyEvent rule id: e1 (!NONE), action=log only, c=127.0.71.1, id=*",
+    ] {
+        server.expect_line(line);
+    }
+}
+
+/// Examples 15.4 and 15.10.
+#[test]
+fn variables_and_order() {
+    let config = "SetEnvIf Content-Type ^application/xml ISXML\n<Location /api>\nQS_DenyEvent +noxml deny !ISXML\n</Location>\n\
+                  <Location /order>\nQS_DenyQuery +a log x\nQS_DenyQuery +b deny x\nQS_PermitUri +c deny ^/y$\n</Location>\n\
+                  QS_SetEnvIfQuery late LATE=1\n<Location /late>\nQS_DenyEvent +late deny late\n</Location>";
+    let server = filtering(config).start();
+    let post = |kind: &str| server.client_from(FROM).request("POST", "/api", &[&format!("Content-Type: {kind}")], b"<a/>").unwrap().status;
+    assert_eq!((post("text/plain"), post("application/xml")), (403, 404));
+    server.expect_line("mod_qos(040): access denied, QS_DenyEvent rule id: noxml (!ISXML), action=deny, c=127.0.71.1, id=*");
+    // Variables that earlier steps set are seen.
+    assert_eq!((ask(&server, "/late?late"), ask(&server, "/late?no")), (403, 404));
+    assert!(logged(&server, "/late?late").contains("QS_RuleId=late"), "{}", server.access_log());
+    assert_eq!(ask(&server, "/order?x"), 403);
+    server.expect_line("mod_qos(040): access denied, QS_DenyQuery rule id: a (x), action=log only, c=127.0.71.1, id=*");
+    server.expect_line("mod_qos(040): access denied, QS_DenyQuery rule id: b (x), action=deny, c=127.0.71.1, id=*");
+    assert_eq!(server.lines("041").len(), 0);
+    assert_eq!(ask(&server, "/order?z"), 403);
+    assert_eq!(server.lines("041").len(), 1);
+}
+
+/// FW-25b: what an inner location removes stays removed, whatever other sections say. `<If>`, `<Files>` and `<Directory>` are sections as well.
+#[test]
+fn sections_of_all_kinds() {
+    let config = "<Directory @DOCS@>\nQS_DenyQuery +x deny x\nQS_DenyQuery +d deny dir\n</Directory>\n<Files small.txt>\nQS_DenyQuery +f deny file\n</Files>\n\
+                  <Location />\nQS_DenyQuery -x deny x\n</Location>\n<LocationMatch small>\nQS_DenyQuery +l deny loc\n</LocationMatch>\n\
+                  <If \"%{QUERY_STRING} =~ /if/\">\nQS_DenyQuery +i deny if\n</If>";
+    let server = filtering(config).start();
+    for (query, status) in [("x", 200), ("dir", 403), ("file", 403), ("loc", 403), ("if", 403), ("other", 200)] {
+        // The first request of a place makes what the second finds.
+        for _ in 0..2 {
+            assert_eq!(ask(&server, &format!("/small.txt?{query}")), status, "{query}");
+        }
+    }
+}
+
+/// Example 15.8 without a body, and the record of an error page.
+#[test]
+fn audit_notes() {
+    let config = "<Location /shop>\nQS_PermitUri +pe1 deny ^/shop/item(\\?id=[0-9]{1,6})?$\n</Location>\nErrorDocument 403 /small.txt\n\
+                  LogFormat \"[%r] %{qos-loc}n %{qos-path}n%{qos-query}n\" audit\nCustomLog @ROOT@/audit_log audit";
+    let server = filtering(config).config("QS_ErrorPage /small.txt").start();
+    for target in ["/shop/item?id=%31", "/shop/item?id=x", "/shop/./item", "/%61?", "/a"] {
+        ask(&server, target);
+    }
+    let read = || std::fs::read_to_string(server.root().join("audit_log")).unwrap_or_default();
+    for (target, notes) in [
+        ("/shop/item?id=%31", "/shop /shop/item?id=%31"),
+        ("/shop/item?id=x", "/shop /shop/item?id=x"),
+        ("/shop/./item", "/shop /shop/./item"),
+        ("/%61?", "- /%61?"),
+        ("/a", "- /a"),
+    ] {
+        let line = format!("[GET {target} HTTP/1.1] {notes}");
+        assert!(httpd_lab::wait_until(Duration::from_secs(5), || read().lines().any(|found| found == line)), "{line}: {}", read());
+    }
+}
+
+/// A flood of denials costs 20 lines a second and rule.
+#[test]
+fn many_denials_are_summed_up() {
+    let server = filtering("<Location />\nQS_DenyPath +flood deny ^/flood\n</Location>\nMaxKeepAliveRequests 0").mpm(Mpm::Event).processes(1).start();
+    let mut client = server.client_from(FROM);
+    for _ in 0..200 {
+        assert_eq!(client.get("/flood").unwrap().status, 403);
+    }
+    std::thread::sleep(Duration::from_millis(1100));
+    assert_eq!(server.client_from(FROM).get("/flood").unwrap().status, 403);
+    server.expect_line("mod_qos(040): access denied (previously), QS_DenyPath rule id: flood (^/flood), message repeated # times");
+    let lines = server.lines("040").len();
+    assert!((22..=90).contains(&lines), "{lines}");
+}
+
+/// FW-25a, FW-29b, `-id` that removes nothing, and patterns that can backtrack without bound.
+#[test]
+fn what_is_said_at_configtest() {
+    let config = "<Location /a>\nQS_DenyPath +a1 deny x\nQS_DenyQuery +a1 deny x\nQS_DenyQuery -none deny x\nQS_PermitUri +p deny x\nQS_PermitUri +q log x\nQS_DenyQuery +slow deny ^(?=(a+)+$)\n</Location>";
+    let said = httpd_lab::configtest(Mpm::Event, config).unwrap();
+    for words in [
+        "mod_qos(009): QS_DenyQuery +a1 in /a replaces QS_DenyPath +a1",
+        "mod_qos(009): rule id -none in /a removes nothing",
+        "mod_qos(009): QS_PermitUri in /a: some rules have the action log",
+        "mod_qos(009): QS_DenyQuery +slow in /a: '^(?=(a+)+$)' repeats",
+    ] {
+        assert_eq!(said.matches(words).count(), 1, "{words}: {said}");
+    }
+}

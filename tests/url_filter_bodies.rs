@@ -1,0 +1,227 @@
+//! Deny and permit rules about bodies (filters.md sections 5, 15.5, 15.8, 15.9, 16.3 and 16.4).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use httpd_lab::{RawClient, Server, wait_until};
+use std::time::Duration;
+
+#[allow(dead_code, reason = "its targets are asked elsewhere")]
+#[path = "../crates/qos-core/src/filter/vectors.rs"]
+mod vectors;
+
+const FROM: &str = "127.0.73.1";
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
+const MULTIPART: &str = "Content-Type: multipart/form-data; boundary=b1";
+const JSON: &str = "Content-Type: application/json";
+const PLAIN: &str = "Content-Type: text/plain";
+const NO_TYPE: &str = "X-None: 1";
+const GZIP: &str = "Content-Encoding: gzip";
+/// gzip of `a=<script`.
+const SCRIPT: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x4b\xb4\xb5\x29\x4e\x2e\xca\x2c\x28\x01\x00\x5a\x2e\x59\x71\x09\x00\x00\x00";
+
+/// A request, and the rule or message that denies it.
+struct Row {
+    name: &'static str,
+    method: &'static str,
+    target: &'static str,
+    headers: Vec<&'static str>,
+    body: Vec<u8>,
+    expected: Option<&'static str>,
+}
+
+fn post(name: &'static str, target: &'static str, header: &'static str, body: &[u8], expected: Option<&'static str>) -> Row {
+    Row { name, method: "POST", target, headers: vec![header], body: body.to_vec(), expected }
+}
+
+fn get(name: &'static str, target: &'static str, header: &'static str, expected: Option<&'static str>) -> Row {
+    Row { method: "GET", ..post(name, target, header, b"", expected) }
+}
+
+fn part(header: &str, value: &str) -> Vec<u8> {
+    format!("--b1\r\nContent-Disposition: form-data; {header}\r\n\r\n{value}\r\n--b1--\r\n").into_bytes()
+}
+
+fn field(value: &str) -> Vec<u8> {
+    part("name=\"f\"", value)
+}
+
+/// Multiparts in multiparts.
+fn nested(levels: u32) -> Vec<u8> {
+    let inner = (2..=levels).rev().fold(b"Content-Disposition: form-data; name=\"f\"\r\n\r\nx".to_vec(), |inner, level| {
+        let head = format!("Content-Type: multipart/mixed; boundary=b{level}\r\n\r\n--b{level}\r\n");
+        [head.as_bytes(), &inner, format!("\r\n--b{level}--\r\n").as_bytes()].concat()
+    });
+    [b"--b1\r\n", inner.as_slice(), b"\r\n--b1--\r\n"].concat()
+}
+
+/// Section 16.3.
+fn forms() -> Vec<Row> {
+    let (app, pad) = ("/app/post", "x".repeat(1500));
+    vec![
+        post("B1", app, FORM, b"a=1&b=2", None),
+        post("B2", app, FORM, b"a=1&b=%3Cscript", Some("qu2")),
+        post("B3", app, FORM, b"a=drop+table", Some("qu1")),
+        post("B4", app, FORM, b"a=50%", Some("046")),
+        post("B5", app, FORM, b"a=1\0&b=<script", Some("qu2")),
+        post("B6", app, FORM, b"=<script", Some("qu2")),
+        post("B7", app, FORM, b"\x80n=<script", Some("qu2")),
+        post("B8", app, FORM, format!("a=exec&b=({pad}").as_bytes(), Some("qu3")),
+        get("B9", "/app/post?=<script", FORM, Some("qu2")),
+        post("B10", app, NO_TYPE, b"a=<script", Some("qu2")),
+        post("B11", app, PLAIN, b"a=<script", Some("qu2")),
+        Row { headers: vec![FORM, GZIP], ..post("B12", app, FORM, SCRIPT, Some("048")) },
+        Row { headers: vec![FORM, GZIP, "X-Inflate: 1"], ..post("B13", app, FORM, SCRIPT, Some("qu2")) },
+        Row { headers: vec![FORM, "Transfer-Encoding: chunked"], ..post("B14", app, FORM, b"3\r\na=<\r\n3\r\nscr\r\n3\r\nipt\r\n0\r\n\r\n", Some("qu2")) },
+        post("B15", app, MULTIPART, &field("hello"), None),
+        post("B16", app, MULTIPART, &field("<script"), Some("qu2")),
+        post("B17", app, MULTIPART, &field("%3Cscript"), Some("qu2")),
+        post("B18", app, MULTIPART, &field("100% sure"), None),
+        post("B19", app, MULTIPART, &part("name=\"f\"; filename=\"<script.jpg\"", "x"), Some("qu2")),
+        post("B20", app, MULTIPART, &part("name=\"f\"; filename=\"a.jpg\"", "x<script"), Some("qu2")),
+        post("B21", app, MULTIPART, b"--b1\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\n<script\r\n", Some("048")),
+        post("B22", app, MULTIPART, b"<script", Some("048")),
+        post(
+            "B23",
+            app,
+            MULTIPART,
+            b"--b1\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\nx\r\n--b1 \r\nContent-Disposition: form-data; name=\"g\"\r\n\r\n<script\r\n--b1--\r\n",
+            Some("qu2"),
+        ),
+        post("B24", app, MULTIPART, &part("x=y", "x"), Some("048")),
+        post("B25", app, "Content-Type: multipart/form-data", &field("x"), Some("048")),
+        post("B26a", app, MULTIPART, &nested(4), None),
+        post("B26b", app, MULTIPART, &nested(5), Some("048")),
+        post("B27", app, MULTIPART, &field("a\0<script"), Some("qu2")),
+        post("B28", app, MULTIPART, &[b"<script\r\n".as_slice(), &field("x")].concat(), Some("qu2")),
+        post("B29", app, MULTIPART, &part("name=\"f\"\r\nContent-Transfer-Encoding: base64", "PHNjcmlwdA=="), Some("qu2")),
+        post("B30", "/app/post?a=1", FORM, b"b=2", None),
+        post("B31", "/shop/item", FORM, b"id=42", None),
+        post("B32", "/shop/item?id=1", FORM, b"id=42", Some("041")),
+        post("B33", "/shop/search", FORM, b"q=two+words", None),
+        post("B34", "/shop/search", FORM, b"q=a\n", None),
+        post("B35", "/shop/item", PLAIN, b"id=42&evil=1", None),
+        post("B36", app, "Content-Type: application/x-www-form-urlencoded, text/plain", b"a=1", Some("048")),
+        // Example 15.5.
+        get("15.5a", "/shop/item?id=12", NO_TYPE, None),
+        get("15.5b", "/shop/item?id=12&x=1", NO_TYPE, Some("041")),
+        post("15.5c", "/shop/item", FORM, b"id=12", None),
+        post("15.5d", "/shop/item", FORM, b"id=12&x=1", Some("041")),
+    ]
+}
+
+/// Section 16.4.
+fn json() -> Vec<Row> {
+    let app = "/app/api";
+    let levels = |n: usize| [b"[".repeat(n).as_slice(), b"1", &b"]".repeat(n)].concat();
+    let long = [b"{\"".as_slice(), &b"k".repeat(6000), b"\":[", &b"1,".repeat(4999), b"1]}"].concat();
+    vec![
+        post("J1", app, JSON, br#"{"q":"ok"}"#, None),
+        post("J2", app, JSON, br#"{"q":"<script"}"#, Some("qu2")),
+        post("J3", app, JSON, br#"{"<script":1}"#, Some("qu2")),
+        post("J4", app, JSON, br#"["1 union select 2"]"#, Some("qu1")),
+        post("J5", app, JSON, br#""<script""#, Some("qu2")),
+        post("J6", app, JSON, br#"{"q":"\u003cscript"}"#, Some("qu2")),
+        post("J7", app, JSON, br#"{"q":"<scr\u0069pt"}"#, Some("qu2")),
+        post("J8", app, JSON, br#"{"q":"%3cscript"}"#, Some("qu2")),
+        post("J9", app, JSON, br#"{"a":1}{"q":"<script"}"#, Some("048")),
+        post("J10", app, JSON, br#"{"a":1, <script "b":2}"#, Some("048")),
+        post("J11", app, JSON, br#"{"a":1, <script"#, Some("048")),
+        post("J12", app, JSON, br#"{"a":1,}"#, Some("048")),
+        post("J13", app, JSON, b"{}", None),
+        post("J14", app, JSON, br#"{"a":[]}"#, None),
+        post("J15", app, JSON, br#"{"a":""}"#, None),
+        post("J16", app, JSON, b"{\"a\":\"caf\xc3\xa9\"}", None),
+        post("J17", app, JSON, b"{\"a\":\"\xff\"}", Some("048")),
+        post("J18", app, JSON, br#"{"a":"x\\"}"#, None),
+        post("J19", app, JSON, br#"{"a":"x\"y"}"#, None),
+        post("J20", app, JSON, br#"{"a":tru}"#, Some("048")),
+        post("J21", app, JSON, br#"{"a":01}"#, Some("048")),
+        post("J22", app, JSON, br#"{"a":1e5}"#, None),
+        post("J23", app, JSON, b"{\"a\":\"\0\"}", Some("048")),
+        post("J24a", app, JSON, &levels(79), None),
+        post("J24b", app, JSON, &levels(80), Some("048")),
+        post("J25", app, JSON, &long, Some("048")),
+        post("J26", "/app/api?s=12", JSON, br#"{"a":1}"#, None),
+        get("J27", "/app/api?{\"q\":\"<script\"}", JSON, Some("qu2")),
+        get("J28", "/app/api?[1]&q=<script", JSON, Some("qu2")),
+        post("J29", app, "Content-Type: application/vnd.api+json", br#"{"q":"<script"}"#, Some("qu2")),
+    ]
+}
+
+fn serving(config: &str) -> Server {
+    let config = format!("HttpProtocolOptions Unsafe\nAcceptFilter http none\nSetEnvIf X-Inflate . QS_DeflateReqBody\n{config}");
+    Server::builder().load("deflate").config(vectors::CONFIGURATION).config(&config).start()
+}
+
+fn ask(server: &Server, row: &Row) -> u16 {
+    let mut client: RawClient = server.client_from(FROM);
+    let chunked = row.headers.iter().any(|header| header.starts_with("Transfer-Encoding"));
+    let length = if chunked || row.body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", row.body.len()) };
+    let headers = row.headers.iter().map(|header| format!("{header}\r\n")).collect::<String>();
+    client.send(format!("{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}{length}\r\n", row.method, row.target)).unwrap();
+    client.send(&row.body).unwrap();
+    client.read_response().unwrap_or_else(|error| panic!("{}: {error}: {}", row.name, server.error_log())).status
+}
+
+const IDS: [&str; 4] = ["040", "041", "046", "048"];
+
+/// Each row of the tables, with and without JSON as a registered type (J30).
+#[test]
+fn the_tables_of_the_specification() {
+    for config in ["PARP_BodyData application/json", ""] {
+        let server = serving(config);
+        for (number, row) in forms().into_iter().chain(json()).enumerate() {
+            // A rule writes 20 lines a second.
+            if number % 15 == 14 {
+                std::thread::sleep(Duration::from_millis(1100));
+            }
+            let before = IDS.map(|id| server.lines(id).len());
+            let status = ask(&server, &row);
+            assert_eq!(status, if row.expected.is_some() { 403 } else { 404 }, "{}: {}", row.name, server.error_log());
+            let lines = IDS.map(|id| server.lines(id));
+            let new = lines.iter().zip(before).flat_map(|(lines, before)| lines[before..].iter()).collect::<Vec<_>>();
+            match row.expected {
+                None => assert!(new.is_empty(), "{}: {new:?}", row.name),
+                Some(id) if IDS.contains(&id) => assert!(new.len() == 1 && new[0].starts_with(&format!("mod_qos({id}): ")), "{}: {new:?}", row.name),
+                Some(rule) => assert!(new.len() == 1 && new[0].contains(&format!(" rule id: {rule} (")), "{}: {new:?}", row.name),
+            }
+        }
+        assert!(!server.error_log().contains("drop+table") && !server.error_log().contains("b=2"), "nothing of a body is logged");
+    }
+}
+
+/// Example 15.9: the backend gets what was inspected.
+#[test]
+fn inflated_bodies() {
+    let server = serving("<Location /cgi>\nQS_DenyQueryBody on\nQS_DenyQuery +s deny <script\n</Location>");
+    let row = Row { headers: vec![FORM, GZIP, "X-Inflate: 1"], ..post("15.9", "/cgi/post", FORM, SCRIPT, Some("s")) };
+    assert_eq!(ask(&server, &row), 403);
+}
+
+/// FW-20: who is denied for the head is denied before the body comes, and not asked to send it.
+#[test]
+fn the_head_is_judged_before_the_body_comes() {
+    let server = serving("");
+    let mut client = server.client_from(FROM);
+    client.send(format!("POST /app/admin HTTP/1.1\r\nHost: localhost\r\n{FORM}\r\nContent-Length: 9\r\n\r\n")).unwrap();
+    server.expect_line("mod_qos(040): access denied, QS_DenyPath rule id: pa1 (^/app/admin), action=deny, c=127.0.73.1, id=*");
+    client.send("a=<script").unwrap();
+    assert_eq!(client.read_response().unwrap().status, 403);
+    assert_eq!(server.lines("040").len(), 1);
+    let mut client = server.client_from(FROM);
+    client.send(format!("POST /app/x?<script HTTP/1.1\r\nHost: localhost\r\n{FORM}\r\nExpect: 100-continue\r\nContent-Length: 1000\r\n\r\n")).unwrap();
+    assert_eq!(client.read_response().unwrap().status, 403);
+}
+
+/// Example 15.8, and FW-32: where no body is looked at, none is noted.
+#[test]
+fn parameters_of_bodies_are_audited_where_they_count() {
+    let log = "LogFormat \"%m %{qos-loc}n %{qos-path}n%{qos-query}n\" audit\nCustomLog @ROOT@/audit_log audit\nQS_SetEnvIfParp secret SEEN=1\n<Location /other>\nQS_DenyPath +x deny ^/none\n</Location>";
+    let server = serving(log);
+    ask(&server, &post("a", "/shop/item", FORM, b"id=%31", None));
+    ask(&server, &post("b", "/other/item?a", FORM, b"secret=1", None));
+    let read = || std::fs::read_to_string(server.root().join("audit_log")).unwrap_or_default();
+    for line in ["POST /shop /shop/item?id=%31", "POST /other /other/item?a"] {
+        assert!(wait_until(Duration::from_secs(5), || read().lines().any(|found| found == line)), "{line}: {}", read());
+    }
+}
