@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod attacks;
+mod backtrack;
 mod callgrind;
 mod clients;
 mod connections;
@@ -41,7 +42,10 @@ fn main() -> ExitCode {
         match section {
             Section::Instructions => instructions::measure(&options),
             Section::Patterns => patterns::measure(&options),
-            Section::Filters => filters::measure(&options),
+            Section::Filters => {
+                filters::measure(&options);
+                backtrack::measure(&options);
+            }
             Section::Headers => headers::measure(&options),
             Section::Connections => connections::measure(&options),
             Section::Clients => clients::measure(&options),

@@ -9,7 +9,7 @@ usage: bench [instructions|patterns|filters|headers|connections|clients|attacks|
 
   instructions   instructions per request and per connection, counted by callgrind
   patterns       instructions that 200 URL patterns add to a request
-  filters        instructions per request with 100 deny rules
+  filters        instructions per request with 100 deny rules; what rules cost that are made to backtrack
   headers        instructions that header filters add to a browser's request
   connections    connections per second and CPU time per connection, every client new
   clients        the same with client limits and tables of 100,000 to 10,000,000 clients; keep-alive requests; memory
