@@ -5,6 +5,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use httpd_lab::http2::curl;
 use httpd_lab::{Builder, Module, Mpm, RawClient, Response, Server, configtest, wait_until};
 use qos_core::header_filter::{REQUEST, RESPONSE};
 
@@ -199,6 +200,19 @@ fn log_only_changes_nothing() {
     }
     assert!(server.logged("/cgi/headers").contains("mod_qos_ev=D;"));
     assert_eq!(environment(&ask(&server, "GET", "/cgi/env", &["X-A: 2", "X-C: 3"]), "HTTP_X_C").as_deref(), Some("3"));
+}
+
+/// Streams of HTTP/2 are requests as others are, cookies in pieces included.
+#[test]
+fn headers_of_streams_are_filtered() {
+    let server = serving("QS_RequestHeaderFilter on\nQS_RequestHeaderFilterRule X-A deny ^1$ 3").http2().start();
+    let url = server.url("/cgi/env");
+    let said = |headers: &[&str]| curl(&[&["-i", "--http2-prior-knowledge"], headers, &[url.as_str()]].concat()).out;
+    let dropped = said(&["-H", "X-Foo: 1", "-H", "Accept-Language: de", "-H", "Cookie: a=1; b=2"]);
+    assert!(dropped.starts_with("HTTP/2 200") && dropped.contains("x-notes: 042") && !dropped.contains("HTTP_X_FOO"), "{dropped}");
+    assert!(dropped.contains("HTTP_ACCEPT_LANGUAGE=de\n") && dropped.contains("HTTP_COOKIE=a=1; b=2\n"), "{dropped}");
+    let denied = said(&["-H", "X-A: 2"]);
+    assert!(denied.starts_with("HTTP/2 403") && denied.contains("x-notes: 043"), "{denied}");
 }
 
 /// A denial has a page, as any other.

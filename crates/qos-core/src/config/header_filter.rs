@@ -1,10 +1,11 @@
 //! Which headers may pass, and what they may hold (filters.md sections 8.1 to 8.4).
 
 use super::directive::{Directive, Family, Outcome, Scope, Target, argument, first, location, required, server};
-use super::value::{Expected, Wrong, name as usable_name, number, pattern, wrong};
+use super::value::{Expected, Wrong, name as usable_name, number, pattern_with, wrong};
 use crate::header_filter::{Action, Mode, ResponseMode, Rule};
 use crate::list::List;
 use crate::pattern::Pattern;
+use crate::pattern_set::can_backtrack;
 
 /// The directives of this family.
 pub const DIRECTIVES: Family = &[
@@ -116,7 +117,7 @@ fn response_header_filter_rule(name: &'static str, target: &mut Target<'_>, argu
 
 fn rule(name: &'static str, arguments: &[&[u8]], action: Result<Action, Wrong>, text: &[u8], max: &[u8]) -> Result<Rule, Wrong> {
     let header = usable_name(name, first(arguments), first(arguments), "header")?;
-    let (action, pattern): (Action, Pattern) = (action?, pattern(name, text)?);
+    let (action, pattern) = (action?, pattern_with(name, text, Pattern::URL)?);
     let max = number(name, max, Expected { unit: "bytes", min: 1, max: i32::MAX as u64 })?;
     Ok(Rule::new(header.as_bytes(), action, pattern, max))
 }
@@ -125,8 +126,11 @@ fn same(a: &Rule, b: &Rule) -> bool {
     a.name().eq_ignore_ascii_case(b.name())
 }
 
-/// A pattern that is found anywhere lets anything stand around it (section 14).
+/// A pattern that is found anywhere lets anything stand around it (section 14); one that backtracks without bound is given up, and the header is dropped.
 fn warning(rule: &Rule) -> Outcome {
+    if can_backtrack(rule.compiled()) {
+        return Outcome::Warn("a repetition within a repetition may take exponential time; values for which it does break the rule");
+    }
     let text = rule.pattern().strip_prefix("(?i)").unwrap_or(rule.pattern());
     let whole = ["^", "\\A"].iter().any(|start| text.starts_with(start)) && ["$", "\\z", "\\Z"].iter().any(|end| text.ends_with(end)) && !text.ends_with("\\$");
     if whole { Outcome::Taken } else { Outcome::Warn("a pattern that does not begin with ^ and end with $ lets anything stand before or behind it") }
@@ -178,7 +182,9 @@ mod tests {
         ] {
             assert!(read(&mut target, line).unwrap_err().starts_with(expected), "{line}: {:?}", read(&mut target, line));
         }
-        for (pattern, warns) in [("^a$", false), ("(?i)^a\\z", false), ("\\Aa\\Z", false), ("a", true), ("^a", true), ("a$", true), ("^a\\$", true)] {
+        for (pattern, warns) in
+            [("^a$", false), ("(?i)^a\\z", false), ("\\Aa\\Z", false), ("a", true), ("^a", true), ("a$", true), ("^a\\$", true), ("^(?:(a+)+|b\\1)+$", true)]
+        {
             let outcome = read(&mut target, &format!("QS_ResponseHeaderFilterRule~X~{pattern}~1")).unwrap();
             assert_eq!(outcome != Outcome::Taken, warns, "{pattern}");
         }

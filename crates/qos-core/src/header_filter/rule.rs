@@ -41,9 +41,9 @@ enum Way {
     Run(Arc<Run>),
     /// By a table.
     Table(Arc<Whole>),
-    /// By a table that may be left before the end.
+    /// As patterns of other rules are: by a table, or with a bound for backtracking.
     Search(PatternSet),
-    /// By PCRE.
+    /// By PCRE; not compiled yet.
     Pcre,
 }
 
@@ -68,10 +68,7 @@ impl Rule {
             Some(run) => Way::Run(Arc::new(run)),
             None => match Whole::of(&self.pattern) {
                 Some(whole) => Way::Table(Arc::new(whole)),
-                None => {
-                    let set = PatternSet::new(vec![self.pattern.clone()]);
-                    if set.ways().automaton == 1 { Way::Search(set) } else { Way::Pcre }
-                }
+                None => Way::Search(PatternSet::new(vec![self.pattern.clone()])),
             },
         };
     }
@@ -79,7 +76,11 @@ impl Rule {
     /// Whether it takes backtracking to match the pattern.
     #[must_use]
     pub fn backtracks(&self) -> bool {
-        matches!(self.way, Way::Pcre)
+        match &self.way {
+            Way::Run(_) | Way::Table(_) => false,
+            Way::Search(set) => set.ways().automaton == 0,
+            Way::Pcre => true,
+        }
     }
 
     /// The header, as the rule spells it.
@@ -98,6 +99,12 @@ impl Rule {
     #[must_use]
     pub fn max(&self) -> u64 {
         self.max
+    }
+
+    /// The pattern.
+    #[must_use]
+    pub fn compiled(&self) -> &Pattern {
+        &self.pattern
     }
 
     /// The pattern as written.

@@ -142,6 +142,16 @@ fn values_that_take_too_long_break_the_rule() {
     assert_eq!(verdict(&filter, "X-Linear", "a".repeat(99_999).as_bytes(), true), "pass");
 }
 
+/// On failure: copy what this prints into docs/header-filter.md.
+#[test]
+fn the_documentation_shows_the_built_in_rules() {
+    let documented = include_str!("../../../../docs/header-filter.md");
+    for rules in REQUEST.iter().chain(&RESPONSE) {
+        let expected = reference(rules);
+        assert!(documented.contains(&expected), "docs/header-filter.md has to contain:\n{expected}");
+    }
+}
+
 /// Each built-in pattern is matched without backtracking, and names are found in any case.
 #[test]
 fn built_in_rules_are_cheap() {

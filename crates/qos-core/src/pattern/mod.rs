@@ -83,7 +83,7 @@ impl Pattern {
     /// How patterns of directives are meant that say nothing else.
     pub const OPTIONS: Options = Options { caseless: false, dot_all: true, strict_end: false };
 
-    /// How patterns of rules about URLs are meant that say nothing else (filters.md section 2.4).
+    /// How patterns of rules about URLs and headers are meant that say nothing else (filters.md section 2.4).
     pub const URL: Options = Options { caseless: false, dot_all: true, strict_end: true };
 
     /// Compiles a pattern: `.` stands for line ends as well, as httpd has it by default, so that `%0a` in a path evades no rule. Unlike there, `$` also
