@@ -124,6 +124,19 @@ impl Pattern {
         })
     }
 
+    /// What PCRE's interpreter says, compiled for this call: the arbiter of tests. Its compiler to machine code, which [`Pattern::matches`] uses, keeps groups that a
+    /// possessive repeat has set where the alternative fails (10.42: `(\A)*+ab|(a|b)\1` on `a`).
+    #[must_use]
+    pub fn matches_interpreted(&self, subject: &[u8]) -> Match {
+        let Options { caseless, dot_all, .. } = self.0.options;
+        let limited = format!("(*LIMIT_MATCH={MATCH_LIMIT})(*LF){}", self.source());
+        match RegexBuilder::new().caseless(caseless).dotall(dot_all).build(&limited).and_then(|regex| regex.is_match(subject)) {
+            Ok(true) => Match::Yes,
+            Ok(false) => Match::No,
+            Err(_) => Match::GivenUp,
+        }
+    }
+
     /// The pattern as written.
     #[must_use]
     pub fn text(&self) -> &str {
