@@ -3,8 +3,8 @@
 use super::machine::{Class, Program, Step};
 use crate::pattern::{GivenUp, Match};
 
-/// Steps after which a subject is given up, and bytes of it for which there is one more: half a millisecond, for 128 KB a little more.
-const STEPS: usize = 120_000;
+/// Steps after which a subject is given up, and bytes of it for which there is one more: a third of a millisecond, for 128 KB twice that.
+const STEPS: usize = 50_000;
 const BYTES_PER_EXTRA: usize = 4;
 /// Bytes of a repetition that count as one step.
 const BYTES_PER_STEP: usize = 8;
