@@ -203,6 +203,7 @@ const TABLE: &[Row] = &[
     Row { name: "QS_Decoding", good: &["uni once", "UNI"], kinds: &[Decoding, Decoding] },
     Row { name: "QS_DenyQueryBody", good: &["on", "off"], kinds: &[Flag] },
     Row { name: "QS_PermitUriBody", good: &["on", "off"], kinds: &[Flag] },
+    Row { name: "QS_BodyStrict", good: &["on", "off"], kinds: &[Flag] },
     Row { name: "QS_DenyBody", good: &["on", "off"], kinds: &[Flag] },
     Row { name: "QS_ConsoleMethods", good: &["GET", "post", "GET POST"], kinds: &[Method, Method] },
     Row { name: "QS_VipHeaderName", good: &["X-Priv", "X-Priv=^gold$", "X-Priv=a=b drop"], kinds: &[Together, Only("drop")] },

@@ -225,3 +225,20 @@ fn parameters_of_bodies_are_audited_where_they_count() {
         assert!(wait_until(Duration::from_secs(5), || read().lines().any(|found| found == line)), "{line}: {}", read());
     }
 }
+
+/// FD-06: a body that nothing takes apart is looked at as it is, or denied.
+#[test]
+fn bodies_of_unknown_types() {
+    let server = serving(
+        "<Location /strict>\nQS_DenyQueryBody on\nQS_DenyQuery +s deny <script\nQS_BodyStrict on\n</Location>\n<Location /strict/not>\nQS_BodyStrict off\n</Location>",
+    );
+    for (name, target, header, body, status) in [
+        ("strict", "/strict/x", PLAIN, &b"harmless"[..], 403),
+        ("strict form", "/strict/x", FORM, b"a=harmless", 404),
+        ("not strict", "/strict/not/x", PLAIN, b"harmless", 404),
+        ("looked at", "/strict/not/x", PLAIN, b"a <script> b", 403),
+    ] {
+        assert_eq!(ask(&server, &post(name, target, header, body, None)), status, "{name}: {}", server.error_log());
+    }
+    assert_eq!(server.lines("048").len(), 1, "{:?}", server.lines("048"));
+}

@@ -109,7 +109,7 @@ pub fn parameters<'a>(asked: &mut Asked<'a>) -> Result<Option<&'a ReadBody>, c_i
     let server = server_record(request).map(|server| &server.config.body);
     let options = Options {
         filter: location(request).is_some_and(|location| location.inspects_bodies()),
-        strict: false,
+        strict: location(request).is_some_and(|location| location.url.strict_body == Some(true)),
         raw_types: server.and_then(|body| body.raw_types.clone()).unwrap_or_default(),
     };
     let goes_on = !matches!(outcome, Outcome::Read);

@@ -86,7 +86,20 @@ pub const DIRECTIVES: Family = &[
         help: c"Sets QS_DenyQueryBody and QS_PermitUriBody.",
         read: |name, target, arguments| body(name, target, arguments, (true, true)),
     },
+    Directive {
+        name: c"QS_BodyStrict",
+        scope: Scope::Location,
+        arguments: &[required("On|Off")],
+        help: c"On: where bodies count for QS_DenyQuery or QS_PermitUri, those of a type that nothing here takes apart are denied (048); off (default): QS_DenyQuery looks at their bytes.",
+        read: body_strict,
+    },
 ];
+
+fn body_strict(directive: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
+    let on = flag(directive, first(arguments))?;
+    location(directive, target)?.url.strict_body = Some(on);
+    Ok(Outcome::Taken)
+}
 
 /// Sign, id and action, which all rules begin with.
 fn sign_id_action(directive: &'static str, arguments: &[&[u8]]) -> Result<(bool, CString, Action), Wrong> {

@@ -19,6 +19,8 @@ pub struct UrlFilter {
     pub deny_body: Option<bool>,
     /// `QS_PermitUriBody`.
     pub permit_body: Option<bool>,
+    /// `QS_BodyStrict`.
+    pub strict_body: Option<bool>,
 }
 
 impl UrlFilter {
@@ -31,6 +33,7 @@ impl UrlFilter {
             encoding: own.encoding.or(base.encoding),
             deny_body: own.deny_body.or(base.deny_body),
             permit_body: own.permit_body.or(base.permit_body),
+            strict_body: own.strict_body.or(base.strict_body),
         }
     }
 
