@@ -61,9 +61,7 @@ impl Spool {
     /// # Errors
     /// The file cannot be mapped.
     pub fn seal(&mut self) -> io::Result<()> {
-        if let (Some(file), None) = (&mut self.file, &self.map) {
-            // Readers in C like to find a NUL. Where the file ends with a page, it has to be there; a full disk is no reason to fail.
-            let _ = file.write(&[0]);
+        if let (Some(file), None) = (&self.file, &self.map) {
             self.map = Some(Map::new(file, self.in_file)?);
             // Room for what is written at once.
             self.memory.shrink_to_fit();
@@ -113,7 +111,7 @@ fn unnamed(directory: &Path) -> io::Result<File> {
     }
 }
 
-/// A file in memory.
+/// A file in memory. Readers in C like to find a NUL behind it.
 #[derive(Debug)]
 struct Map {
     start: *const u8,
@@ -122,9 +120,21 @@ struct Map {
 
 impl Map {
     fn new(file: &File, length: usize) -> io::Result<Map> {
-        // SAFETY: maps an open file; the kernel chooses the place.
-        let start = unsafe { libc::mmap(std::ptr::null_mut(), length.max(1), libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0) };
-        if start == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(Map { start: start.cast(), length }) }
+        // Zeros for one byte more than the file has: where that ends with a page, the NUL lies in the next one.
+        // SAFETY: no file; the kernel chooses the place.
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), length + 1, libc::PROT_READ, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let map = Map { start: start.cast(), length };
+        if length > 0 {
+            // SAFETY: an open file in place of pages that were just mapped and that nobody else knows; behind its end its last page is zeros.
+            let over = unsafe { libc::mmap(start, length, libc::PROT_READ, libc::MAP_SHARED | libc::MAP_FIXED, file.as_raw_fd(), 0) };
+            if over == libc::MAP_FAILED {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        Ok(map)
     }
 
     fn bytes(&self) -> &[u8] {
@@ -136,7 +146,7 @@ impl Map {
 impl Drop for Map {
     fn drop(&mut self) {
         // SAFETY: mapped in `new`.
-        unsafe { libc::munmap(self.start.cast_mut().cast(), self.length.max(1)) };
+        unsafe { libc::munmap(self.start.cast_mut().cast(), self.length + 1) };
     }
 }
 
@@ -165,8 +175,10 @@ mod tests {
             if let Some(last) = all.len().checked_sub(1) {
                 assert_eq!(spool.at(last), &all[last..]);
             }
-            if in_file {
+            if let Some(map) = &spool.map {
                 assert_eq!(spool.in_memory, 0);
+                // SAFETY: one byte more than the file has is mapped, also where the file ends with a page.
+                assert_eq!(unsafe { *map.start.add(map.length) }, 0, "a NUL behind {pieces} x {piece}");
             }
         }
     }
