@@ -43,11 +43,7 @@ pub fn set(request: Request<'_>, cookie: &Cookie<'_>, is_error: bool) {
 
 /// Writes a line; beyond 20 of a kind in a second one line says how many there were (design invariant 10).
 pub fn write(request: Request<'_>, level: log::Level, sparse: &log::Sparse, id: u16, line: impl FnOnce() -> String) {
-    let (own, before) = sparse.one_more();
-    if let Some(times) = before {
-        log::request(request, level, || format!("mod_qos({id:03}): (previously), message repeated {times} times"));
-    }
-    if own {
+    if log::has_line(request, level, sparse.one_more(), |times| format!("mod_qos({id:03}): (previously), message repeated {times} times")) {
         log::request(request, level, line);
     }
 }

@@ -78,12 +78,8 @@ pub fn of_request(request: Request<'_>) -> Option<c_int> {
 #[cold]
 fn deny(request: Request<'_>, runtime: &Runtime, header: (&CStr, &[u8]), rule: &Rule) -> Option<c_int> {
     static LINES: log::Sparse = log::Sparse::new();
-    let (own, summed) = LINES.one_more();
     let client = String::from_utf8_lossy(request.client());
-    if let Some(times) = summed {
-        log::request(request, log::Level::Error, || message::denied_before(times, &client));
-    }
-    if own {
+    if log::has_line(request, log::Level::Error, LINES.one_more(), |times| message::denied_before(times, &client)) {
         let id = unique_id(request);
         let header = (header.0.to_bytes(), header.1);
         log::request(request, log::Level::Error, || message::denied(mark(runtime, false), header, rule, &client, &id));
@@ -102,12 +98,8 @@ fn drop_all(request: Request<'_>, runtime: &Runtime, direction: Direction, marke
         if logged {
             runtime.event(42);
             note_error(request, c"042");
-            let (own, summed) = lines.one_more();
             let client = String::from_utf8_lossy(request.client());
-            if let Some(times) = summed {
-                log::request(request, log::Level::Warning, || message::dropped_before(direction, times, &client));
-            }
-            if own {
+            if log::has_line(request, log::Level::Warning, lines.one_more(), |times| message::dropped_before(direction, times, &client)) {
                 let id = unique_id(request);
                 let header = (name.to_bytes(), *value);
                 log::request(request, log::Level::Warning, || message::dropped(direction, mark(runtime, false), header, *rule, &client, &id));

@@ -13,7 +13,7 @@ use crate::httpd::variables::Variables;
 use crate::rules::{ActiveRule, ServerRules};
 use crate::runtime::Runtime;
 use qos_core::message::Mark;
-use qos_core::repeat::Burst;
+use qos_core::repeat;
 use qos_core::rules::message::{self, Concurrent};
 use qos_core::rules::{EventCount, Limit, Located};
 use qos_shm::RuleCell;
@@ -26,21 +26,6 @@ pub fn rules_of(request: Request<'_>) -> Option<&'static ServerRules> {
     server_record(request).and_then(|record| unsafe { (*std::ptr::from_ref(record)).rules() })
 }
 
-/// Whether a denial gets a line of its own. Those of an earlier second that got none are summed up by `rest`.
-fn say(asked: &Asked<'_>, cell: Option<&RuleCell>, rest: impl FnOnce(u32) -> String) -> bool {
-    let Some(cell) = cell else { return true };
-    let now = asked.now;
-    let next = |word: u64| Burst::unpack(word).one_more(now);
-    let before = match cell.lines.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| Some(next(word).0.pack())) {
-        Ok(before) | Err(before) => before,
-    };
-    let (_, own, summed) = next(before);
-    if let Some(times) = summed {
-        log::request(asked.request, log::Level::Error, || rest(times));
-    }
-    own
-}
-
 /// One more in a counter.
 fn one_more(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
@@ -51,9 +36,9 @@ fn count_denial(asked: &Asked<'_>, cell: &RuleCell, log_only: bool) {
     one_more(if asked.runtime.only_logs(log_only) { &cell.would_deny } else { &cell.denied });
 }
 
-/// The line about a denial, or none as [`say`] has it. `line` gets its mark, the TCP peer and the id of the request.
+/// The line about a denial, or none as [`log::has_line`] has it. `line` gets its mark, the TCP peer and the id of the request.
 fn log_denial(asked: &Asked<'_>, cell: Option<&RuleCell>, log_only: bool, rest: impl FnOnce(u32) -> String, line: impl FnOnce(Mark, &str, &str) -> String) {
-    if say(asked, cell, rest) {
+    if cell.is_none_or(|cell| log::has_line(asked.request, log::Level::Error, repeat::one_more(&cell.lines, asked.now), rest)) {
         let (client, id) = (asked.record.peer.to_string(), unique_id(asked.request));
         log::request(asked.request, log::Level::Error, || line(mark(asked.runtime, log_only), &client, &id));
     }

@@ -96,11 +96,7 @@ pub fn events(asked: &mut Asked<'_>) -> Option<c_int> {
 /// The line of a finding, or none where there are many of the same.
 fn say(request: Request<'_>, lines: &Lines, action: Action, rest: impl FnOnce(u32) -> String, line: impl FnOnce(&str, &str) -> String) {
     let level = if action == Action::Deny { log::Level::Error } else { log::Level::Warning };
-    let (own, summed) = lines.one_more(clients::now());
-    if let Some(times) = summed {
-        log::request(request, level, || rest(times));
-    }
-    if own {
+    if log::has_line(request, level, lines.one_more(clients::now()), rest) {
         log::request(request, level, || line(&String::from_utf8_lossy(request.client()), &unique_id(request)));
     }
 }

@@ -1,10 +1,10 @@
 //! Writing to httpd's error log. The level is tested before a message is formatted.
 
 use super::ffi;
-use qos_core::repeat::Burst;
+use qos_core::repeat::Lines;
 use std::ffi::{CStr, c_int};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// Severities of httpd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,12 +22,12 @@ pub enum Level {
 }
 
 /// Lines that any request may cause: no more than 20 of a kind in a second and process (design invariant 10).
-pub struct Sparse(AtomicU64);
+pub struct Sparse(Lines);
 
 impl Sparse {
     /// None was written yet.
     pub const fn new() -> Sparse {
-        Sparse(AtomicU64::new(0))
+        Sparse(Lines::new())
     }
 
     /// Whether one more may be written; counts it.
@@ -37,14 +37,7 @@ impl Sparse {
 
     /// The same, and how many of an earlier second were not written and not summed up yet.
     pub fn one_more(&self) -> (bool, Option<u32>) {
-        let now = u32::try_from(super::clock::monotonic_ms() / 1000).unwrap_or(u32::MAX);
-        let next = |word: u64| Burst::unpack(word).one_more(now);
-        match self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| Some(next(word).0.pack())) {
-            Ok(before) | Err(before) => {
-                let (_, own, summed) = next(before);
-                (own, summed)
-            }
-        }
+        self.0.one_more(u32::try_from(super::clock::monotonic_ms() / 1000).unwrap_or(u32::MAX))
     }
 }
 
@@ -89,6 +82,14 @@ pub fn request(request: super::request::Request<'_>, level: Level, text: impl Fn
     let text = text();
     // SAFETY: as above; the text is passed with its length and copied by httpd.
     unsafe { ffi::qos_shim_log_request(r, level as c_int, FILE.as_ptr(), 0, text.as_ptr().cast(), length(&text)) };
+}
+
+/// Whether a message about a request gets a line of its own. Those of an earlier second that got none are summed up by `rest`.
+pub fn has_line(about: super::request::Request<'_>, level: Level, (own, summed): (bool, Option<u32>), rest: impl FnOnce(u32) -> String) -> bool {
+    if let Some(times) = summed {
+        request(about, level, || rest(times));
+    }
+    own
 }
 
 /// Writes a line to a program, in one call, so that lines of several processes do not mix.

@@ -84,6 +84,14 @@ impl Burst {
     }
 }
 
+/// One more in the [`Burst`] of a word that others change as well, at `now`, seconds: as [`Burst::one_more`] has it.
+pub fn one_more(burst: &AtomicU64, now: u32) -> (bool, Option<u32>) {
+    let next = |word: u64| Burst::unpack(word).one_more(now);
+    let (Ok(before) | Err(before)) = burst.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| Some(next(word).0.pack()));
+    let (_, own, summed) = next(before);
+    (own, summed)
+}
+
 /// A [`Burst`] of a rule in one process. A copy begins anew, and rules are the same whatever was said of them.
 #[derive(Debug, Default)]
 pub struct Lines(AtomicU64);
@@ -97,13 +105,7 @@ impl Lines {
 
     /// One more at `now`, seconds: as [`Burst::one_more`] has it.
     pub fn one_more(&self, now: u32) -> (bool, Option<u32>) {
-        let next = |word: u64| Burst::unpack(word).one_more(now);
-        match self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| Some(next(word).0.pack())) {
-            Ok(before) | Err(before) => {
-                let (_, own, summed) = next(before);
-                (own, summed)
-            }
-        }
+        one_more(&self.0, now)
     }
 }
 
