@@ -45,7 +45,7 @@ fn refuse(request: Request<'_>, response: Response<'_>, runtime: &Runtime, probl
     runtime.event(70);
     let id = unique_id(request);
     log::request(request, log::Level::Error, || problem.message(&id));
-    note_error(request, c"070");
+    note_error(request, 70);
     response.status(problem.status());
     if let Some(methods) = problem.allow() {
         response.header(c"Allow", methods);

@@ -49,7 +49,7 @@ fn disabled(request: Request<'_>, runtime: &Runtime) -> c_int {
     runtime.event(72);
     let id = unique_id(request);
     log::request(request, log::Level::Error, || format!("mod_qos(072): handler has been disabled for this host, id={id}"));
-    note_error(request, c"072");
+    note_error(request, 72);
     ffi::HTTP_NOT_FOUND as c_int
 }
 

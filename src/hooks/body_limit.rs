@@ -1,7 +1,7 @@
 //! `QS_LimitRequestBody` and `QS_DeflateReqBody`, once the location of a request is known (filters.md section 9).
 
 use super::RequestState;
-use super::deny::{Denial, denied, finish, note_error};
+use super::deny::{Denial, count_and_note, denied, finish};
 use super::header_parser::{log_env, unique_id};
 use super::post_read_request::server_record;
 use crate::config::location;
@@ -72,7 +72,7 @@ pub const DIRECTIVE: &str = "QS_LimitRequestBody";
 /// Denies a request for the length of its body (`numbers`: the limit, and the length so far); the status, or `None` in log-only mode.
 pub fn too_large(request: Request<'_>, state: &mut RequestState, runtime: &Runtime, directive: &str, numbers: Option<(u64, u64)>) -> Option<c_int> {
     log_limit(request, runtime, directive, numbers);
-    let denial = Denial { status: Some(ffi::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int), ..Denial::new(44, c"044") };
+    let denial = Denial::new(44).status(ffi::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int);
     denied(request, state, runtime, &denial)
 }
 
@@ -80,8 +80,7 @@ pub fn too_large(request: Request<'_>, state: &mut RequestState, runtime: &Runti
 pub fn ends_body(request: Request<'_>, limit: u64, length: u64) -> bool {
     let Some(runtime) = runtime() else { return false };
     log_limit(request, runtime, DIRECTIVE, Some((limit, length)));
-    runtime.event(44);
-    note_error(request, c"044");
+    count_and_note(request, runtime, 44);
     if let Some(state) = RequestState::of(request) {
         state.letters.add(b'D');
     }
@@ -94,7 +93,7 @@ pub fn inflates_too_much(request: Request<'_>, state: &mut RequestState, runtime
     let (client, id) = (String::from_utf8_lossy(request.client()).into_owned(), unique_id(request));
     log::request(request, log::Level::Error, || message::inflates_too_much(&client, &id));
     let status = ffi::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int;
-    denied(request, state, runtime, &Denial { status: Some(status), ..Denial::new(44, c"044") }).unwrap_or(status)
+    denied(request, state, runtime, &Denial::new(44).status(status)).unwrap_or(status)
 }
 
 /// 044.

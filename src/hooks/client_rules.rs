@@ -1,7 +1,7 @@
 //! Rules about single clients at a request (connection-client.md sections 3.4 and 9).
 
 use super::connecting::released;
-use super::deny::{Denial, denied, mark, note_error};
+use super::deny::{Denial, count_and_note, denied, mark};
 use super::header_parser::unique_id;
 use super::judging::Asked;
 use super::pre_connection::table_full;
@@ -104,7 +104,7 @@ pub fn event_requests(asked: &mut Asked<'_>) -> Option<c_int> {
         let (text, id) = (asked.client_text(), unique_id(asked.request));
         log::request(asked.request, log::Level::Error, || message::event_requests(limit, current, mark(asked.runtime, false), repeated, &text, &id));
     }
-    denied(asked.request, asked.state, asked.runtime, &Denial::new(65, c"065"))
+    denied(asked.request, asked.state, asked.runtime, &Denial::new(65))
 }
 
 /// `QS_ClientEventPerSecLimit` (section 9.5): counts, and says how long to wait, milliseconds.
@@ -122,12 +122,11 @@ fn pace(asked: &mut Asked<'_>, store: &ClientStore) -> Option<u32> {
     let (old, paced) = entry.change_pace(|old| pace::judge(before, old, rule.limit, now).0).ok()?;
     let (_, change) = pace::judge(before, old, rule.limit, now);
     if let Some(change) = change {
-        let (event, name, level) = match change {
-            Change::Slower => (61, c"061", log::Level::Warning),
-            Change::Faster => (62, c"062", log::Level::Info),
+        let (event, level) = match change {
+            Change::Slower => (61, log::Level::Warning),
+            Change::Faster => (62, log::Level::Info),
         };
-        asked.runtime.event(event);
-        note_error(asked.request, name);
+        count_and_note(asked.request, asked.runtime, event);
         let (text, id) = (asked.client_text(), unique_id(asked.request));
         log::request(asked.request, level, || message::pace(change, paced, rule.limit, &text, &id));
     }
@@ -148,7 +147,7 @@ fn wait(asked: &mut Asked<'_>, delay_ms: u32) -> Option<c_int> {
         if current > max {
             let (text, id) = (asked.client_text(), unique_id(asked.request));
             log::request(asked.request, log::Level::Error, || message::too_many_delayed(max, current, mark(asked.runtime, false), &text, &id));
-            return denied(asked.request, asked.state, asked.runtime, &Denial::new(61, c"061").retry_after(delay_ms.div_ceil(1000)));
+            return denied(asked.request, asked.state, asked.runtime, &Denial::new(61).retry_after(delay_ms.div_ceil(1000)));
         }
     }
     asked.state.letters.add(b'L');
@@ -191,7 +190,7 @@ fn block_and_limits(asked: &mut Asked<'_>, store: &ClientStore) -> Option<c_int>
             asked.runtime.event(67);
         }
         let seconds = asked.runtime.rules.block.map_or(0, |rule| rule.seconds);
-        return denied(asked.request, asked.state, asked.runtime, &Denial::new(60, c"060").retry_after(seconds.saturating_sub(blocked.age).saturating_add(1)));
+        return denied(asked.request, asked.state, asked.runtime, &Denial::new(60).retry_after(seconds.saturating_sub(blocked.age).saturating_add(1)));
     }
     let (rule, found) = limited?;
     if let Some(repeated) = said(&entry) {
@@ -202,7 +201,7 @@ fn block_and_limits(asked: &mut Asked<'_>, store: &ClientStore) -> Option<c_int>
     }
     let _ = entry.change_marks(now, |marks| marks.lower(low::LIMITED, now));
     asked.state.letters.add(b'r');
-    denied(asked.request, asked.state, asked.runtime, &Denial::new(67, c"067").retry_after(rule.seconds.saturating_sub(found.age).saturating_add(1)))
+    denied(asked.request, asked.state, asked.runtime, &Denial::new(67).retry_after(rule.seconds.saturating_sub(found.age).saturating_add(1)))
 }
 
 /// Whether a denied request of a client gets a line: 20 times a line of its own, then one that stands for 20. `Some(None)`: of its own.

@@ -1,7 +1,7 @@
 //! Request and response headers are filtered (filters.md section 8).
 
 use super::RequestState;
-use super::deny::{Denial, denied, mark, note_error};
+use super::deny::{Denial, count_and_note, denied, mark};
 use super::header_parser::unique_id;
 use super::post_read_request::server_record;
 use crate::config::location;
@@ -85,7 +85,7 @@ fn deny(request: Request<'_>, runtime: &Runtime, header: (&CStr, &[u8]), rule: &
         log::request(request, log::Level::Error, || message::denied(mark(runtime, false), header, rule, &client, &id));
     }
     let state = RequestState::of(request)?;
-    denied(request, state, runtime, &Denial { status: Some(ffi::HTTP_FORBIDDEN as c_int), ..Denial::new(43, c"043") })
+    denied(request, state, runtime, &Denial::new(43).status(ffi::HTTP_FORBIDDEN as c_int))
 }
 
 /// Logs headers that do not pass and removes them.
@@ -96,8 +96,7 @@ fn drop_all(request: Request<'_>, runtime: &Runtime, direction: Direction, marke
     let lines = if direction == Direction::Request { of_requests } else { of_responses };
     for (name, value, rule) in marked {
         if logged {
-            runtime.event(42);
-            note_error(request, c"042");
+            count_and_note(request, runtime, 42);
             let client = String::from_utf8_lossy(request.client());
             if log::has_line(request, log::Level::Warning, lines.one_more(), |times| message::dropped_before(direction, times, &client)) {
                 let id = unique_id(request);

@@ -1,6 +1,6 @@
 //! Who the client of a request is (connection-client.md section 5.2), and in which country it is (section 10.1).
 
-use super::deny::note_error;
+use super::deny::count_and_note;
 use super::header_parser::unique_id;
 use crate::httpd::connection::address as socket_address;
 use crate::httpd::request::Request;
@@ -106,8 +106,7 @@ fn problem(request: Request<'_>, runtime: &Runtime, header: &str, value: Option<
         return;
     }
     request.set_note(c"QOS_LOG_PFX069", c"".as_ptr());
-    runtime.event(69);
-    note_error(request, c"069");
+    count_and_note(request, runtime, 69);
     let [said, missed] = runtime.clients.as_ref().map_or(&ALONE, |store| store.table.header_problem());
     let (now, last) = (clock::monotonic_ms().max(1), said.load(Ordering::Relaxed));
     let due = last == 0 || now.saturating_sub(last) >= SAY_EVERY_MS;

@@ -17,7 +17,7 @@ use qos_core::repeat;
 use qos_core::rules::message::{self, Concurrent};
 use qos_core::rules::{EventCount, Limit, Located};
 use qos_shm::RuleCell;
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The rules of the request's server.
@@ -65,7 +65,7 @@ pub fn event_counts(asked: &mut Asked<'_>) -> Option<c_int> {
         let (directive, variable, max) = (count.rule.directive(), count.rule.variable.to_bytes(), count.rule.number);
         let rest = |times| message::event_count_summed_up(directive, variable, max, times);
         log_denial(asked, Some(cell), log_only, rest, |mark, client, id| message::event_count(directive, variable, max, state.count, mark, client, id));
-        let found = Denial { log_only, ..Denial::new(13, c"013") }.retry_after(count.rule.remaining(state, now));
+        let found = Denial { log_only, ..Denial::new(13) }.retry_after(count.rule.remaining(state, now));
         denial = Some(worse(denial, found));
     }
     publish_counts(asked.request, rules, asked.now, true);
@@ -112,7 +112,6 @@ struct Checked<'a> {
     limit: Limit,
     current: u32,
     event: u16,
-    id: &'static CStr,
 }
 
 /// Step 19: `QS_EventRequestLimit`. All rules that apply count; then the request is denied if one says so.
@@ -137,7 +136,7 @@ pub fn event_requests(asked: &mut Asked<'_>) -> Option<c_int> {
         asked.request.add_variable(&rule.counter, asked.request.pool().number(current));
         if current > limit.number {
             asked.state.rules(asked.request).event_denied = true;
-            let found = log_violation(asked, rules, &Checked { rule, limit, current, event: 12, id: c"012" });
+            let found = log_violation(asked, rules, &Checked { rule, limit, current, event: 12 });
             denial = Some(worse(denial, found));
         }
     }
@@ -153,7 +152,7 @@ fn log_violation(asked: &Asked<'_>, rules: &ServerRules, found: &Checked<'_>) ->
     let text = Concurrent { rule: &found.rule.shown, limit: found.limit.number, requests: found.current };
     let rest = |times| message::concurrent_summed_up(found.event, text.rule, text.limit, times);
     log_denial(asked, cell, log_only, rest, |mark, client, id| message::concurrent(found.event, &text, mark, client, id));
-    Denial { log_only, ..Denial::new(found.event, found.id) }
+    Denial { log_only, ..Denial::new(found.event) }
 }
 
 /// Step 20: which event rules limit requests and kbytes per second, by the variables as they are now.
@@ -221,7 +220,7 @@ fn find(request: Request<'_>, rules: &ServerRules) -> Located {
 
 /// Step 27: the limit of concurrent requests of the location (010).
 pub fn location_limit(asked: &mut Asked<'_>) -> Option<c_int> {
-    check_location(asked, 0, 10, c"010")
+    check_location(asked, 0, 10)
 }
 
 /// Step 29: the lowest limit of kbytes per second, of events and of the location (section 8.1), holds for the response.
@@ -247,11 +246,11 @@ pub fn bandwidth(asked: &mut Asked<'_>) {
 
 /// Step 30: `QS_CondLocRequestLimitMatch` (011).
 pub fn conditional_limit(asked: &mut Asked<'_>) -> Option<c_int> {
-    check_location(asked, 1, 11, c"011")
+    check_location(asked, 1, 11)
 }
 
 /// `number`: 0 for the rule that counts the request, 1 for the conditional one.
-fn check_location(asked: &mut Asked<'_>, number: usize, event: u16, id: &'static CStr) -> Option<c_int> {
+fn check_location(asked: &mut Asked<'_>, number: usize, event: u16) -> Option<c_int> {
     let known = asked.state.known_rules()?;
     let place = if number == 0 { known.located.main } else { known.located.conditional };
     let mut current = known.requests.get(number).copied().flatten()?;
@@ -280,7 +279,7 @@ fn check_location(asked: &mut Asked<'_>, number: usize, event: u16, id: &'static
     if number == 0 {
         asked.state.rules(asked.request).located_denied = true;
     }
-    let denial = log_violation(asked, rules, &Checked { rule, limit, current, event, id });
+    let denial = log_violation(asked, rules, &Checked { rule, limit, current, event });
     denied(asked.request, asked.state, asked.runtime, &denial)
 }
 
@@ -384,5 +383,5 @@ pub fn too_many_delayed(asked: &mut Asked<'_>, rules: &ServerRules, rule: &Activ
     }
     let rest = |times| message::too_many_delayed_summed_up(&rule.shown, limit.number, max, times);
     log_denial(asked, cell, false, rest, |mark, client, id| message::too_many_delayed(&rule.shown, limit.number, max, current, mark, client, id));
-    denied(asked.request, asked.state, asked.runtime, &Denial::new(50, c"050").retry_after(wait_ms.div_ceil(1000)))
+    denied(asked.request, asked.state, asked.runtime, &Denial::new(50).retry_after(wait_ms.div_ceil(1000)))
 }

@@ -2,7 +2,7 @@
 
 use super::RequestState;
 use super::cookies;
-use super::deny::{Denial, denied, note_error};
+use super::deny::{Denial, count_and_note, denied};
 use super::header_parser::unique_id;
 use super::judging::Asked;
 use super::post_read_request::server_record;
@@ -35,13 +35,12 @@ pub fn judge(asked: &mut Asked<'_>) -> Option<c_int> {
     let mut status = None;
     for found in &verdict.found {
         report(asked, found, log_only);
-        let (event, id) = if found.violation.id() == 147 { (147, c"147") } else { (47, c"047") };
+        let event = found.violation.id();
         if found.milestone.deny {
-            let denial = Denial { status: Some(ffi::HTTP_FORBIDDEN as c_int), ..Denial::new(event, id) };
+            let denial = Denial::new(event).status(ffi::HTTP_FORBIDDEN as c_int);
             status = denied(asked.request, asked.state, asked.runtime, &denial);
         } else {
-            asked.runtime.event(event);
-            note_error(asked.request, id);
+            count_and_note(asked.request, asked.runtime, event);
         }
     }
     status

@@ -74,7 +74,7 @@ fn unusable(request: Request<'_>, record: &ConnectionRecord) -> c_int {
     if let Some(runtime) = runtime() {
         runtime.event(45);
     }
-    note_error(request, c"045");
+    note_error(request, 45);
     let (client, id) = (record.peer, header_parser::unique_id(request));
     log::request(request, log::Level::Error, || qos_core::message::unusable_target(client, &id));
     if runtime().is_some_and(|runtime| runtime.log_only) { ffi::DECLINED } else { ffi::HTTP_BAD_REQUEST as c_int }

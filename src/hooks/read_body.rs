@@ -5,7 +5,7 @@
 
 use super::RequestState;
 use super::body_limit::{self, inflates_too_much, too_large};
-use super::deny::{Denial, denied, note_error};
+use super::deny::{Denial, count_and_note, denied};
 use super::header_parser::unique_id;
 use super::judging::Asked;
 use super::post_read_request::server_record;
@@ -210,11 +210,10 @@ fn not_understood(asked: &mut Asked<'_>, reason: &dyn Display, code: Option<u16>
         log::request(request, level, || body::message(reason, media, enforced, &client, &id));
     }
     if denies {
-        let status = Some(code.map_or(ffi::HTTP_FORBIDDEN as c_int, c_int::from));
-        return denied(request, asked.state, asked.runtime, &Denial { status, ..Denial::new(48, c"048") });
+        let status = code.map_or(ffi::HTTP_FORBIDDEN as c_int, c_int::from);
+        return denied(request, asked.state, asked.runtime, &Denial::new(48).status(status));
     }
-    asked.runtime.event(48);
-    note_error(request, c"048");
+    count_and_note(request, asked.runtime, 48);
     None
 }
 

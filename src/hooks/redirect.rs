@@ -2,7 +2,7 @@
 
 use super::RequestState;
 use super::cookies;
-use super::deny::note_error;
+use super::deny::count_and_note;
 use super::header_parser::unique_id;
 use super::post_read_request::server_record;
 use crate::config::location;
@@ -57,8 +57,7 @@ fn follows_an_error(request: Request<'_>) -> bool {
 }
 
 fn report(request: Request<'_>, runtime: &Runtime, rule: &Redirect, url: &[u8]) {
-    runtime.event(49);
-    note_error(request, c"049");
+    count_and_note(request, runtime, 49);
     let level = if runtime.log_only { log::Level::Warning } else { log::Level::Error };
     cookies::write(request, level, &REDIRECTED, 49, || {
         let peer = ConnectionRecord::of_request(request).map_or_else(|| "-".to_owned(), |record| record.peer.to_string());

@@ -168,6 +168,6 @@ fn set_service(request: Request<'_>) {
         if NOT_SET.allows() {
             log::request(request, log::Level::Notice, || tuning::service_not_set(&printable(value), fd.is_some(), result, &id));
         }
-        note_error(request, c"038");
+        note_error(request, 38);
     }
 }

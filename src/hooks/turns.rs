@@ -1,7 +1,7 @@
 //! Requests that run one after the other: `QS_ClientSerialize` and `QS_SrvSerialize` (connection-client.md sections 8 and 9.4).
 
 use super::RequestState;
-use super::deny::{Denial, denied, mark, note_error};
+use super::deny::{Denial, count_and_note, denied, mark};
 use super::header_parser::unique_id;
 use super::judging::Asked;
 use super::pause;
@@ -86,14 +86,13 @@ fn serialize(
         let id = unique_id(request);
         // The one whose turn it is does not wait.
         log::request(request, log::Level::Error, || message::too_many_waiting(who, max, before - 1, mark(runtime, false), &id));
-        return denied(request, state, runtime, &Denial::new(68, c"068"));
+        return denied(request, state, runtime, &Denial::new(68));
     }
     match wait(record, child, slot, place, rule.seconds) {
         Waited::Mine => (),
         Waited::TooLong => {
             child.child.leave_queue(slot, place);
-            runtime.event(68);
-            note_error(request, c"068");
+            count_and_note(request, runtime, 68);
             let id = unique_id(request);
             log::request(request, log::Level::Warning, || message::waited(who, rule.seconds, &id));
         }

@@ -1,17 +1,17 @@
 //! What may pass: deny and permit rules about a request, and its notes for an access log (filters.md sections 5, 6.4 and 11).
 
-use super::deny::{Denial, denied, note_error};
+use super::deny::{Denial, count_and_note, denied};
 use super::header_parser::unique_id;
 use super::judging::Asked;
 use super::read_body::{self, ReadBody};
 use crate::clients;
 use crate::config::location;
-use crate::httpd::log;
 use crate::httpd::request::Request;
+use crate::httpd::{ffi, log};
 use qos_core::config::LocationConfig;
 use qos_core::filter::{self, Action, Finding, Parameters, Stage, Target, message};
 use qos_core::repeat::Lines;
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 
 /// The request as it came.
 fn target(request: Request<'_>) -> Target<'_> {
@@ -66,17 +66,17 @@ fn carry_out(asked: &mut Asked<'_>, findings: &[Finding<'_>]) -> Option<c_int> {
     static WRONG_ENCODING: Lines = Lines::new();
     let request = asked.request;
     findings.iter().find_map(|finding| {
-        let (event, id, lines) = match finding {
+        let (event, lines) = match finding {
             Finding::Denied { rule, .. } => {
                 request.set_variable(c"QS_RuleId", rule.id.as_ptr());
-                (40, c"040", &rule.lines)
+                (40, &rule.lines)
             }
-            Finding::NotPermitted { .. } => (41, c"041", &NOT_PERMITTED),
-            Finding::WrongEncoding { .. } => (46, c"046", &WRONG_ENCODING),
+            Finding::NotPermitted { .. } => (41, &NOT_PERMITTED),
+            Finding::WrongEncoding { .. } => (46, &WRONG_ENCODING),
         };
         let line = |client: &str, unique_id: &str| message::finding(finding, !asked.runtime.log_only, client, unique_id);
         say(request, lines, finding.action(), |times| message::summed_up(finding, times), line);
-        act(asked, finding.action(), event, id)
+        act(asked, finding.action(), event)
     })
 }
 
@@ -89,7 +89,7 @@ pub fn events(asked: &mut Asked<'_>) -> Option<c_int> {
         let finding = Finding::Denied { rule, given_up: false };
         let line = |client: &str, unique_id: &str| message::finding(&finding, !asked.runtime.log_only, client, unique_id);
         say(request, &rule.lines, rule.action, |times| message::summed_up(&finding, times), line);
-        act(asked, rule.action, 40, c"040")
+        act(asked, rule.action, 40)
     })
 }
 
@@ -102,13 +102,12 @@ fn say(request: Request<'_>, lines: &Lines, action: Action, rest: impl FnOnce(u3
 }
 
 /// Denies, or counts and notes only.
-fn act(asked: &mut Asked<'_>, action: Action, event: u16, id: &'static CStr) -> Option<c_int> {
+fn act(asked: &mut Asked<'_>, action: Action, event: u16) -> Option<c_int> {
     if action == Action::Deny {
-        let denial = Denial { status: Some(crate::httpd::ffi::HTTP_FORBIDDEN as c_int), ..Denial::new(event, id) };
+        let denial = Denial::new(event).status(ffi::HTTP_FORBIDDEN as c_int);
         return denied(asked.request, asked.state, asked.runtime, &denial);
     }
-    asked.runtime.event(event);
-    note_error(asked.request, id);
+    count_and_note(asked.request, asked.runtime, event);
     None
 }
 

@@ -2,7 +2,7 @@
 
 use super::RequestState;
 use super::cookies;
-use super::deny::note_error;
+use super::deny::count_and_note;
 use super::header_parser::unique_id;
 use super::judging::Asked;
 use super::post_read_request::server_record;
@@ -31,8 +31,9 @@ pub fn check(asked: &mut Asked<'_>) {
                 become_vip(asked);
             }
             Err(refused) => {
-                let (id, sparse) = if vip::refused_id(refused) == 21 { (c"021", &UNUSABLE) } else { (c"023", &EXPIRED) };
-                report(asked.request, asked.runtime, vip::refused_id(refused), id, sparse, |client, id| vip::refused(refused, client, id));
+                let event = vip::refused_id(refused);
+                let sparse = if event == 21 { &UNUSABLE } else { &EXPIRED };
+                report(asked.request, asked.runtime, event, sparse, |client, id| vip::refused(refused, client, id));
             }
         }
     }
@@ -128,7 +129,7 @@ fn begin_session(request: Request<'_>, record: &ServerRecord) -> bool {
             cookies::set(request, &cookie, false);
             state.letters.add(b'V');
         }
-        None => report(request, runtime, 25, c"025", &NOT_CREATED, vip::not_created),
+        None => report(request, runtime, 25, &NOT_CREATED, vip::not_created),
     }
     true
 }
@@ -155,9 +156,8 @@ fn mark_address(request: Request<'_>) {
 }
 
 /// Counts, notes and writes a message about a request.
-fn report(request: Request<'_>, runtime: &Runtime, event: u16, id: &'static std::ffi::CStr, sparse: &log::Sparse, line: impl Fn(&str, &str) -> String) {
-    runtime.event(event);
-    note_error(request, id);
+fn report(request: Request<'_>, runtime: &Runtime, event: u16, sparse: &log::Sparse, line: impl Fn(&str, &str) -> String) {
+    count_and_note(request, runtime, event);
     cookies::write(request, log::Level::Warning, sparse, event, || {
         let peer = ConnectionRecord::of_request(request).map_or_else(|| "-".to_owned(), |record| record.peer.to_string());
         line(&peer, &unique_id(request))
