@@ -4,6 +4,7 @@ use super::header_parser::unique_id;
 use crate::httpd::headers::HeaderTable;
 use crate::httpd::log;
 use crate::httpd::request::Request;
+use crate::runtime::ConnectionRecord;
 use crate::tokens::random;
 use qos_core::cookie::{Cookie, keeps_out};
 use qos_core::token::NONCE_BYTES;
@@ -22,23 +23,24 @@ pub fn seal(request: Request<'_>, make: impl FnOnce(&[u8; NONCE_BYTES]) -> Optio
 
 /// Sets a cookie, in a response that no cache keeps for others. `is_error`: httpd makes the response itself.
 pub fn set(request: Request<'_>, cookie: &Cookie<'_>, is_error: bool) {
-    let value = request.pool().string(&cookie.render());
     let find = |table: &HeaderTable<'_>, what: &mut dyn FnMut(&[u8]) -> bool| table.find(c"Cache-Control", what).is_some();
-    let tables = request.headers_out();
+    let mut tables = request.headers_out();
     let is_private = tables.iter().any(|table| find(table, &mut keeps_out));
     // mod_cache looks at one table only: the word goes to where others are.
-    let [normal, error] = tables.map(|table| find(&table, &mut |_| true));
-    if is_error {
-        request.add_error_header(c"Set-Cookie", value);
-    } else {
-        request.add_response_header(c"Set-Cookie", value);
+    let [others_in_normal, others_in_error] = tables.each_ref().map(|table| find(table, &mut |_| true));
+    let [normal, error] = &mut tables;
+    if is_error { &mut *error } else { &mut *normal }.add(c"Set-Cookie", &cookie.render());
+    if !is_private && (others_in_error || is_error) {
+        error.merge(c"Cache-Control", c"private");
     }
-    if !is_private && (error || is_error) {
-        request.merge_error_header(c"Cache-Control", c"private".as_ptr());
+    if !is_private && (others_in_normal || !(others_in_error || is_error)) {
+        normal.merge(c"Cache-Control", c"private");
     }
-    if !is_private && (normal || !(error || is_error)) {
-        request.merge_response_header(c"Cache-Control", c"private".as_ptr());
-    }
+}
+
+/// The address that a request's connection came from, for lines about it.
+pub fn peer(request: Request<'_>) -> String {
+    ConnectionRecord::of_request(request).map_or_else(|| "-".to_owned(), |record| record.peer.to_string())
 }
 
 /// Writes a line; beyond 20 of a kind in a second one line says how many there were (design invariant 10).

@@ -8,7 +8,7 @@ use super::post_read_request::server_record;
 use crate::config::location;
 use crate::httpd::request::Request;
 use crate::httpd::{ffi, log};
-use crate::runtime::{ConnectionRecord, Runtime, feature, runtime};
+use crate::runtime::{Runtime, feature, runtime};
 use qos_core::redirect::{Redirect, message};
 use std::ffi::c_int;
 
@@ -59,8 +59,6 @@ fn follows_an_error(request: Request<'_>) -> bool {
 fn report(request: Request<'_>, runtime: &Runtime, rule: &Redirect, url: &[u8]) {
     count_and_note(request, runtime, 49);
     let level = if runtime.log_only { log::Level::Warning } else { log::Level::Error };
-    cookies::write(request, level, &REDIRECTED, 49, || {
-        let peer = ConnectionRecord::of_request(request).map_or_else(|| "-".to_owned(), |record| record.peer.to_string());
-        message(url, rule.variable.to_bytes(), runtime.log_only, &peer, &unique_id(request))
-    });
+    let line = || message(url, rule.variable.to_bytes(), runtime.log_only, &cookies::peer(request), &unique_id(request));
+    cookies::write(request, level, &REDIRECTED, 49, line);
 }

@@ -133,5 +133,6 @@ fn add_marker(request: Request<'_>, config: &Tracking) {
     let path = config.page.as_deref().unwrap_or(b"/");
     let (max_age, secure) = (Some(MARKER_SECONDS), request.is_https());
     let marker = Cookie { name: &config.name, value: b"1", path, max_age, domain: config.domain.as_deref(), secure, http_only: false };
-    request.add_response_header(c"Set-Cookie", request.pool().string(&marker.render()));
+    let [mut normal, _] = request.headers_out();
+    normal.add(c"Set-Cookie", &marker.render());
 }

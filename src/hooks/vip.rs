@@ -143,11 +143,11 @@ fn mark_address(request: Request<'_>) {
     for request in [request, initial] {
         request.set_variable(c"QS_IsVipRequest", c"yes".as_ptr());
     }
-    if state.client(initial, record, runtime).of_connection {
+    let client = state.client(initial, record, runtime);
+    if client.of_connection {
         record.becomes_vip.store(true, Ordering::Release);
     } else if let Some(store) = &runtime.clients {
         let now = crate::clients::now();
-        let client = state.client(initial, record, runtime);
         if let Some(entry) = store.resume(&runtime.region, client.client, client.entry, now) {
             client.entry = Some(entry.id());
             let _ = entry.change_marks(now, |marks| marks.promote(now, runtime.vip_timeout));
@@ -158,8 +158,5 @@ fn mark_address(request: Request<'_>) {
 /// Counts, notes and writes a message about a request.
 fn report(request: Request<'_>, runtime: &Runtime, event: u16, sparse: &log::Sparse, line: impl Fn(&str, &str) -> String) {
     count_and_note(request, runtime, event);
-    cookies::write(request, log::Level::Warning, sparse, event, || {
-        let peer = ConnectionRecord::of_request(request).map_or_else(|| "-".to_owned(), |record| record.peer.to_string());
-        line(&peer, &unique_id(request))
-    });
+    cookies::write(request, log::Level::Warning, sparse, event, || line(&cookies::peer(request), &unique_id(request)));
 }

@@ -42,6 +42,20 @@ impl<'a> HeaderTable<'a> {
     }
 }
 
+impl HeaderTable<'_> {
+    /// Adds a header to those that are there, also of the same name.
+    pub fn add(&mut self, name: &'static CStr, value: &[u8]) {
+        // SAFETY: a live table; the name is the program's, the copied value the pool's.
+        unsafe { ffi::apr_table_addn(self.table, name.as_ptr(), self.pool.string(value)) };
+    }
+
+    /// Adds to the value of a header.
+    pub fn merge(&mut self, name: &'static CStr, value: &'static CStr) {
+        // SAFETY: a live table and strings of the program; both values are copied where they are joined.
+        unsafe { ffi::apr_table_mergen(self.table, name.as_ptr(), value.as_ptr()) };
+    }
+}
+
 impl Headers for HeaderTable<'_> {
     fn find(&self, name: &CStr, accept: &mut dyn FnMut(&[u8]) -> bool) -> Option<&[u8]> {
         let name = name.to_bytes();

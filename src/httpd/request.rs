@@ -270,30 +270,6 @@ impl<'a> Request<'a> {
         unsafe { ffi::apr_table_setn(self.get().err_headers_out, name.as_ptr(), value) };
     }
 
-    /// Adds a header to those of the response, unless that is made by httpd itself.
-    pub fn add_response_header(self, name: &'static CStr, value: *const c_char) {
-        // SAFETY: as for variables.
-        unsafe { ffi::apr_table_addn(self.get().headers_out, name.as_ptr(), value) };
-    }
-
-    /// Adds a header to those of the response, whoever makes it.
-    pub fn add_error_header(self, name: &'static CStr, value: *const c_char) {
-        // SAFETY: as for variables.
-        unsafe { ffi::apr_table_addn(self.get().err_headers_out, name.as_ptr(), value) };
-    }
-
-    /// Adds to the value of a header of the response, unless that is made by httpd itself.
-    pub fn merge_response_header(self, name: &'static CStr, value: *const c_char) {
-        // SAFETY: as for variables; both are copied where they are joined.
-        unsafe { ffi::apr_table_mergen(self.get().headers_out, name.as_ptr(), value) };
-    }
-
-    /// Adds to the value of a header of the response, whoever makes it.
-    pub fn merge_error_header(self, name: &'static CStr, value: *const c_char) {
-        // SAFETY: as above.
-        unsafe { ffi::apr_table_mergen(self.get().err_headers_out, name.as_ptr(), value) };
-    }
-
     /// The name of a user who has logged in. Modules set it before they know whether the password is right, and the page that says that it is not inherits it: a request
     /// that was, or follows, one without authorization has none.
     pub fn user(self) -> Option<&'a [u8]> {
