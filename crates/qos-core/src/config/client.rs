@@ -2,7 +2,7 @@
 
 use super::client_types::{EventLimit, PerSecond, Serialize};
 use super::directive::{Directive, Family, Outcome, Scope, Target, any, argument, first, optional, required, server};
-use super::value::{Expected, Wrong, flag, number32, pattern, printable, wrong};
+use super::value::{Expected, SECONDS, Wrong, flag, number32, pattern, printable, wrong};
 use crate::client::content::shares;
 use crate::client::{BlockRule, IpHeader, LimitRule, Names, Prefer};
 use crate::network::{NetworkSet, parse_network};
@@ -10,8 +10,6 @@ use crate::pattern::Pattern;
 
 const EVENTS: Expected = Expected { unit: "events", min: 0, max: u32::MAX as u64 };
 const REQUESTS: Expected = Expected { unit: "requests", min: 0, max: u32::MAX as u64 };
-/// A window of more than four years would not be told from one that lies ahead.
-const SECONDS: Expected = Expected { unit: "seconds", min: 1, max: 100_000_000 };
 const WAITERS: Expected = Expected { unit: "waiting requests", min: 1, max: u32::MAX as u64 };
 /// `QS_ClientEventBlockCount`, `QS_Client(Cond)EventLimitCount` without a number of seconds.
 const WINDOW: u32 = 600;

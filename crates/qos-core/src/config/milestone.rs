@@ -1,7 +1,7 @@
 //! Directives about milestones (request-event.md section 15).
 
 use super::directive::{Directive, Family, Outcome, Scope, Target, argument, first, optional, required, server};
-use super::value::{Expected, Wrong, number32, pattern, wrong};
+use super::value::{SECONDS, Wrong, number32, pattern, wrong};
 use crate::milestone::{Milestone, TIMEOUT};
 
 /// The directives of this family.
@@ -45,9 +45,6 @@ impl MilestoneConfig {
     }
 }
 
-/// The longest time, seconds: three years.
-const MOST_SECONDS: u64 = 100_000_000;
-
 fn mile_stone(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let action = first(arguments);
     let deny = match action {
@@ -56,14 +53,14 @@ fn mile_stone(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) 
         _ => return Err(wrong(name, action, "is no action", "log or deny")),
     };
     let pattern = pattern(name, argument(arguments, 1))?;
-    let seconds = |text: &&[u8]| number32(name, text, Expected { unit: "seconds", min: 1, max: MOST_SECONDS });
+    let seconds = |text: &&[u8]| number32(name, text, SECONDS);
     let think_time = arguments.get(2).map(seconds).transpose()?;
     server(name, target)?.milestones.list.push(Milestone { pattern, deny, think_time });
     Ok(Outcome::Taken)
 }
 
 fn mile_stone_timeout(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
-    let seconds = number32(name, first(arguments), Expected { unit: "seconds", min: 1, max: MOST_SECONDS })?;
+    let seconds = number32(name, first(arguments), SECONDS)?;
     server(name, target)?.milestones.timeout = Some(seconds);
     Ok(Outcome::Taken)
 }

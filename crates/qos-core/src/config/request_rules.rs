@@ -1,7 +1,7 @@
 //! Directives that limit requests of locations and events (request-event.md sections 6 and 9).
 
 use super::directive::{Directive, Family, Outcome, Scope, Target, argument, first, optional, required, server};
-use super::value::{Expected, Wrong, number32, pattern, printable, wrong};
+use super::value::{Expected, SECONDS, Wrong, number32, pattern, printable, wrong};
 use crate::rules::{self, EventCountRule, Kind, Limit, LogOnly, Rule, RuleDirective};
 use std::ffi::CString;
 
@@ -11,7 +11,6 @@ const PER_SECOND: Expected = Expected { unit: "requests per second", min: 1, max
 const DELAYED: Expected = Expected { unit: "delayed requests", min: 1, max: MOST };
 const KBYTES: Expected = Expected { unit: "kbytes per second", min: 1, max: MOST };
 const EVENTS: Expected = Expected { unit: "events", min: 1, max: MOST };
-const SECONDS: Expected = Expected { unit: "seconds", min: 1, max: 100_000_000 };
 
 /// The directives of this family.
 pub const DIRECTIVES: Family = &[

@@ -44,6 +44,9 @@ impl Expected {
     }
 }
 
+/// Seconds of a window or a life: at most three years, as more would not be told from a time that lies ahead.
+pub const SECONDS: Expected = Expected { unit: "seconds", min: 1, max: 100_000_000 };
+
 /// Bytes as they may stand in a message: printable ASCII stays, the rest is `\xNN`, at most 100 bytes.
 #[must_use]
 pub fn printable(bytes: &[u8]) -> String {

@@ -1,7 +1,7 @@
 //! Directives about VIPs and their sessions (request-event.md section 13).
 
 use super::directive::{Directive, Family, Outcome, Scope, Target, first, optional, required, server};
-use super::value::{Expected, Wrong, name as usable_name, number32, pattern, wrong};
+use super::value::{SECONDS, Wrong, name as usable_name, number32, pattern, wrong};
 use crate::cookie::{is_attribute, is_name};
 use crate::token::Secret;
 use crate::vip::{COOKIE, PATH, TIMEOUT, VipHeader};
@@ -188,11 +188,8 @@ fn vip_ip_user(name: &'static str, target: &mut Target<'_>, _arguments: &[&[u8]]
     Ok(Outcome::Taken)
 }
 
-/// The longest time, seconds: three years.
-const MOST_SECONDS: u64 = 100_000_000;
-
 fn seconds(name: &'static str, arguments: &[&[u8]]) -> Result<u32, Wrong> {
-    number32(name, first(arguments), Expected { unit: "seconds", min: 1, max: MOST_SECONDS })
+    number32(name, first(arguments), SECONDS)
 }
 
 fn vip_ip_timeout(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
