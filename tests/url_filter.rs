@@ -57,25 +57,10 @@ fn the_vectors_of_the_specification() {
     });
 }
 
-const INHERITANCE: &str = r#"
-<Location />
-  QS_DenyPath  +p1 deny "\.bak$"
-  QS_DenyQuery +q1 log  "debug="
-</Location>
-<Location /tools>
-  QS_DenyPath  -p1 deny "x"
-  QS_DenyQuery +q1 deny "debug="
-</Location>
-<Location /tools/raw>
-  QS_DenyInheritanceOff
-  QS_DenyQuery +q2 deny "trace="
-</Location>
-"#;
-
 /// Example 15.1; the same over HTTP/2.
 #[test]
 fn inheritance() {
-    let server = filtering(INHERITANCE).load("http2").config("Protocols h2c http/1.1").start();
+    let server = filtering(vectors::INHERITANCE).load("http2").config("Protocols h2c http/1.1").start();
     for (target, status, end) in [
         ("/a.bak", 403, "QS_RuleId=p1 QS_ErrorNotes=040 mod_qos_ev=D;"),
         ("/a?debug=1", 404, "QS_RuleId=q1 QS_ErrorNotes=040 mod_qos_ev=-"),
@@ -100,7 +85,7 @@ fn inheritance() {
 #[test]
 fn an_error_page() {
     let page = r#"<html><!--#echo var="QS_ErrorNotes" --> <!--#echo var="QS_RuleId" --></html>"#;
-    let server = filtering(INHERITANCE)
+    let server = filtering(vectors::INHERITANCE)
         .load("include")
         .config("QS_ErrorPage /e.shtml\nQS_ErrorResponseCode 406\nAddOutputFilter INCLUDES .shtml\n<Directory @DOCS@>\nOptions +Includes\n</Directory>\nSetEnvIf Host other QS_ErrorPage=https://err.example/x")
         .start();

@@ -1,4 +1,4 @@
-use super::vectors::{self, CONFIGURATION, TARGETS};
+use super::vectors::{self, CONFIGURATION, INHERITANCE, TARGETS};
 use super::*;
 use crate::config::{LocationConfig, Target as Place, apply, find};
 use crate::parameters::{Origin, Parameter, Parsed};
@@ -70,21 +70,6 @@ fn the_vectors_of_the_specification() {
         assert_eq!(found(&filter, &target, false), row.2.map(str::to_owned).into_iter().collect::<Vec<_>>(), "{}: {target}", row.0);
     }
 }
-
-const INHERITANCE: &str = r#"
-<Location />
-  QS_DenyPath  +p1 deny "\.bak$"
-  QS_DenyQuery +q1 log  "debug="
-</Location>
-<Location /tools>
-  QS_DenyPath  -p1 deny "x"
-  QS_DenyQuery +q1 deny "debug="
-</Location>
-<Location /tools/raw>
-  QS_DenyInheritanceOff
-  QS_DenyQuery +q2 deny "trace="
-</Location>
-"#;
 
 /// Examples 15.1 and 15.3.
 #[test]

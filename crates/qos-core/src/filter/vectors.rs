@@ -21,6 +21,22 @@ pub const CONFIGURATION: &str = r#"
 </Location>
 "#;
 
+/// The configuration of examples 15.1 and 15.3.
+pub const INHERITANCE: &str = r#"
+<Location />
+  QS_DenyPath  +p1 deny "\.bak$"
+  QS_DenyQuery +q1 log  "debug="
+</Location>
+<Location /tools>
+  QS_DenyPath  -p1 deny "x"
+  QS_DenyQuery +q1 deny "debug="
+</Location>
+<Location /tools/raw>
+  QS_DenyInheritanceOff
+  QS_DenyQuery +q2 deny "trace="
+</Location>
+"#;
+
 /// A row: its number, the target of a GET, and the rule or message that denies it; `None`: it passes.
 pub type Row = (&'static str, &'static str, Option<&'static str>);
 
