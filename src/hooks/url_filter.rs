@@ -57,8 +57,10 @@ fn note_line(request: Request<'_>, line: &[u8]) {
             byte => text.push(*byte),
         }
     }
-    request.set_note(c"qos-query", request.pool().string(&text));
-    request.set_note(c"qos-parp-query", request.pool().string(text.get(1..).unwrap_or_default()));
+    let noted = request.pool().string(&text);
+    request.set_note(c"qos-query", noted);
+    // The same text, behind its `?`.
+    request.set_note(c"qos-parp-query", noted.wrapping_add(1));
 }
 
 fn carry_out(asked: &mut Asked<'_>, findings: &[Finding<'_>]) -> Option<c_int> {
