@@ -42,9 +42,8 @@ pub(crate) fn decode(text: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
     while let [first, behind @ ..] = rest {
-        let hex = |b: u8| char::from(b).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
         let escape = match rest {
-            [b'%', high, low, behind @ ..] => hex(*high).zip(hex(*low)).map(|(high, low)| (high << 4 | low, behind)),
+            [b'%', high, low, behind @ ..] => hex_byte(*high, *low).map(|byte| (byte, behind)),
             _ => None,
         };
         let (byte, behind) = escape.unwrap_or((if *first == b'+' { b' ' } else { *first }, behind));
@@ -52,6 +51,18 @@ pub(crate) fn decode(text: &[u8]) -> Vec<u8> {
         rest = behind;
     }
     decoded
+}
+
+/// The byte that two hexadecimal digits stand for.
+#[inline]
+pub(crate) fn hex_byte(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    };
+    Some(digit(high)? << 4 | digit(low)?)
 }
 
 #[cfg(test)]

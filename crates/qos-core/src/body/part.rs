@@ -3,6 +3,7 @@
 use super::MOST_PART_HEADERS;
 use super::error::Error;
 use super::field::{split, trim, unquote};
+use crate::query::hex_byte;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -173,13 +174,12 @@ fn base64(text: &[u8]) -> Vec<u8> {
 /// Quoted-printable; what is no escape stays as it is.
 fn quoted_printable(text: &[u8]) -> Vec<u8> {
     let (mut decoded, mut rest) = (Vec::with_capacity(text.len()), text);
-    let hex = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     while let [first, behind @ ..] = rest {
         rest = match rest {
             [b'=', b'\r', b'\n', behind @ ..] | [b'=', b'\n', behind @ ..] => behind,
-            [b'=', high, low, behind2 @ ..] => match hex(*high).zip(hex(*low)) {
-                Some((high, low)) => {
-                    decoded.push(high << 4 | low);
+            [b'=', high, low, behind2 @ ..] => match hex_byte(*high, *low) {
+                Some(byte) => {
+                    decoded.push(byte);
                     behind2
                 }
                 None => {

@@ -1,5 +1,6 @@
 //! What the bytes of a request stand for (filters.md section 4).
 
+use crate::query::hex_byte;
 use std::borrow::Cow;
 
 /// Passes up to which what was decoded is decoded again for deny rules (FD-04).
@@ -123,7 +124,7 @@ enum Escape<'a> {
 /// After `%`.
 fn percent(behind: &[u8], unicode: bool) -> Option<Escape<'_>> {
     Some(match behind {
-        [high, low, rest @ ..] if both(*high, *low).is_some() => Escape::Byte(both(*high, *low)?, rest),
+        [high, low, rest @ ..] if hex_byte(*high, *low).is_some() => Escape::Byte(hex_byte(*high, *low)?, rest),
         [b'u' | b'U', rest @ ..] if unicode => point(rest).unwrap_or(Escape::Wrong),
         _ => Escape::Wrong,
     })
@@ -133,7 +134,7 @@ fn percent(behind: &[u8], unicode: bool) -> Option<Escape<'_>> {
 fn backslash(behind: &[u8], unicode: bool) -> Option<Escape<'_>> {
     match behind {
         [b'u' | b'U', rest @ ..] if unicode => Some(point(rest).unwrap_or(Escape::Wrong)),
-        [b'x', high, low, rest @ ..] if both(*high, *low).is_some() => Some(Escape::Byte(both(*high, *low)?, rest)),
+        [b'x', high, low, rest @ ..] if hex_byte(*high, *low).is_some() => Some(Escape::Byte(hex_byte(*high, *low)?, rest)),
         [b'x', ..] => Some(Escape::Wrong),
         _ => None,
     }
@@ -142,7 +143,7 @@ fn backslash(behind: &[u8], unicode: bool) -> Option<Escape<'_>> {
 /// Four hexadecimal digits.
 fn point(digits: &[u8]) -> Option<Escape<'_>> {
     match digits {
-        [one, two, three, four, rest @ ..] => Some(Escape::Point(both(*one, *two)?, both(*three, *four)?, rest)),
+        [one, two, three, four, rest @ ..] => Some(Escape::Point(hex_byte(*one, *two)?, hex_byte(*three, *four)?, rest)),
         _ => None,
     }
 }
@@ -156,19 +157,6 @@ fn add_point(bytes: &mut Vec<u8>, [high, low]: [u8; 2], points: CodePoints) {
     } else {
         let letter = char::from_u32(u32::from(high) << 8 | u32::from(low)).unwrap_or(char::REPLACEMENT_CHARACTER);
         bytes.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
-    }
-}
-
-fn both(high: u8, low: u8) -> Option<u8> {
-    Some(digit(high)? << 4 | digit(low)?)
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
     }
 }
 
