@@ -151,8 +151,8 @@ impl Writer {
                         Node::Choice(branches) => branches.as_slice(),
                         other => std::slice::from_ref(other),
                     };
-                    let with_length = |branch: &Node| Some((length(branch)?, branch.clone()));
-                    let branches = branches.iter().map(with_length).collect::<Option<Vec<(usize, Node)>>>()?;
+                    let with_length = |branch| Some((length(branch)?, branch));
+                    let branches = branches.iter().map(with_length).collect::<Option<Vec<(usize, &Node)>>>()?;
                     self.behind(&branches)?;
                 } else {
                     self.write(node)?;
@@ -177,7 +177,7 @@ impl Writer {
         self.alternatives(nodes, |writer, node| writer.write(node))
     }
 
-    fn behind(&mut self, branches: &[(usize, Node)]) -> Option<()> {
+    fn behind(&mut self, branches: &[(usize, &Node)]) -> Option<()> {
         self.alternatives(branches, |writer, (length, node)| {
             writer.push(Step::Back(*length))?;
             writer.write(node)

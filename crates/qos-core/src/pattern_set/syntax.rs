@@ -21,6 +21,14 @@ impl Bytes {
         bytes
     }
 
+    fn of(ranges: Ranges) -> Bytes {
+        let mut bytes = Bytes::default();
+        for (first, last) in ranges {
+            bytes.add(*first, *last);
+        }
+        bytes
+    }
+
     pub(super) fn all() -> Bytes {
         Bytes([u128::MAX; 2])
     }
@@ -342,34 +350,18 @@ impl<'p> Reader<'p> {
 
     /// `[:name:]`, after its `[`.
     fn posix(&mut self) -> Option<Bytes> {
-        let mut bytes = Bytes::default();
-        for (name, ranges) in POSIX {
-            if self.take(name) {
-                for (first, last) in *ranges {
-                    bytes.add(*first, *last);
-                }
-                return Some(bytes);
-            }
-        }
-        None
+        POSIX.iter().find(|(name, _)| self.take(name)).map(|(_, ranges)| Bytes::of(ranges))
     }
 
     /// What a backslash and this byte mean, in a class and outside.
     fn escape(&mut self, byte: u8) -> Option<Escape> {
-        let class = |ranges: &[(u8, u8)]| {
-            let mut bytes = Bytes::default();
-            for (first, last) in ranges {
-                bytes.add(*first, *last);
-            }
-            bytes
-        };
         Some(match byte {
-            b'd' => Escape::Class(class(DIGITS)),
-            b'D' => Escape::Class(class(DIGITS).negated()),
-            b'w' => Escape::Class(class(WORD)),
-            b'W' => Escape::Class(class(WORD).negated()),
-            b's' => Escape::Class(class(SPACE)),
-            b'S' => Escape::Class(class(SPACE).negated()),
+            b'd' => Escape::Class(Bytes::of(DIGITS)),
+            b'D' => Escape::Class(Bytes::of(DIGITS).negated()),
+            b'w' => Escape::Class(Bytes::of(WORD)),
+            b'W' => Escape::Class(Bytes::of(WORD).negated()),
+            b's' => Escape::Class(Bytes::of(SPACE)),
+            b'S' => Escape::Class(Bytes::of(SPACE).negated()),
             b'n' => Escape::Byte(b'\n'),
             b'r' => Escape::Byte(b'\r'),
             b't' => Escape::Byte(b'\t'),
