@@ -59,6 +59,7 @@ const FUNCTIONS: &[&str] = &[
     "apr_table_mergen",
     "apr_table_setn",
     "apr_table_unset",
+    "apr_uri_parse",
 ];
 const TYPES: &[&str] = &[
     "module",

@@ -205,3 +205,60 @@ fn what_is_said_at_configtest() {
         assert_eq!(said.matches(words).count(), 1, "{words}: {said}");
     }
 }
+
+/// Whatever is served under a path is judged by that path: targets that are no paths are taken apart by httpd, and not by a reading of our own.
+#[test]
+fn targets_that_are_no_paths() {
+    let config = "<If \"req('X-Rules') == 'deny'\">\nQS_DenyPath +file deny ^/small\\.txt$\nQS_DenyQuery +query deny ^evil\n</If>\n\
+                  <If \"req('X-Rules') == 'permit'\">\nQS_PermitUri +shop deny ^/shop/\n</If>\n\
+                  LogFormat \"[%r] %{qos-path}n%{qos-query}n\" audit\nCustomLog @ROOT@/audit_log audit";
+    let server = filtering(config).start();
+    let status = |target: &str, rules: &str| {
+        let mut client = server.client_from(FROM);
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nX-Rules: {rules}\r\nConnection: close\r\n\r\n")).unwrap();
+        client.read_response().unwrap_or_else(|error| panic!("{target}: {error}")).status
+    };
+    let mut served = 0;
+    for target in [
+        "/small.txt",
+        "//small.txt",
+        "http://localhost/small.txt",
+        "HTTP://localhost/small.txt",
+        "http://localhost:80/small.txt",
+        "http://user@localhost/small.txt",
+        "http://[::1]/small.txt",
+        "http:/small.txt",
+        "http:///small.txt",
+        "http:////small.txt",
+        "x:/small.txt",
+        "x://localhost/small.txt",
+        "http:/small.txt#/shop/item",
+        "http:/small.txt?a://x/shop/item",
+        "http:/small.txt?/shop/",
+        "http://localhost/shop/../small.txt",
+        "http:/shop/../small.txt",
+        "http:/%73mall.txt",
+        "x:y://z/small.txt",
+        "http:small.txt",
+        "small.txt",
+        "?small.txt",
+        "://x/small.txt",
+        "/x://localhost/../../small.txt",
+        "http:/a://x/shop/../../../../small.txt",
+    ] {
+        if status(target, "none") == 200 {
+            served += 1;
+            assert_eq!((status(target, "deny"), status(target, "permit")), (403, 403), "{target}");
+        } else {
+            assert_ne!((status(target, "deny"), status(target, "permit")), (200, 200), "{target}");
+        }
+    }
+    assert!(served >= 8, "{served}");
+    for target in ["/?evil", "http://localhost?evil", "http://localhost/?evil", "http:/?evil", "x://?evil", "x:?evil"] {
+        let without = status(target, "none");
+        assert!(without == 400 || status(target, "deny") == 403, "{target}: {without}");
+    }
+    let audited = "[GET http:/small.txt?a://x/shop/item HTTP/1.1] /small.txt?a://x/shop/item";
+    let read = || std::fs::read_to_string(server.root().join("audit_log")).unwrap_or_default();
+    assert!(httpd_lab::wait_until(Duration::from_secs(5), || read().lines().any(|line| line == audited)), "{}", read());
+}

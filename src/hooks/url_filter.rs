@@ -15,7 +15,11 @@ use std::ffi::c_int;
 
 /// The request as it came.
 fn target(request: Request<'_>) -> Target<'_> {
-    Target::new(request.line(), request.raw_target())
+    let (line, target) = (request.line(), request.raw_target());
+    Target::of_path(line, target).unwrap_or_else(|| {
+        let (path, query, fragment) = request.target_parts();
+        Target { line, path, query, fragment }
+    })
 }
 
 /// Step 6. What denies the request without its body does so before the body is read (FW-20).

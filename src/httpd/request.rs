@@ -252,6 +252,26 @@ impl<'a> Request<'a> {
         unsafe { bytes(self.get().parsed_uri.query) }
     }
 
+    /// Path, query and fragment of a target that is no path, as httpd takes it apart: what that makes of `http:/a`, and of targets without a host, differs between its versions. The path is as
+    /// it was received; CONNECT names an authority instead, and an address without a path means `/`.
+    pub fn target_parts(self) -> (&'a [u8], Option<&'a [u8]>, Option<&'a [u8]>) {
+        let target = self.raw_target();
+        if self.method() == ffi::M_CONNECT {
+            return (target, None, None);
+        }
+        // SAFETY: plain data, for which zeros are valid; the target is a string of the request, the parts are made in its pool.
+        let parts = unsafe {
+            let mut parts = std::mem::zeroed::<ffi::apr_uri_t>();
+            (ffi::apr_uri_parse(self.get().pool, self.get().unparsed_uri, &raw mut parts) == ffi::APR_SUCCESS as std::ffi::c_int).then_some(parts)
+        };
+        match parts {
+            // SAFETY: as above.
+            Some(parts) => unsafe { (bytes(parts.path).unwrap_or(b"/"), bytes(parts.query), bytes(parts.fragment)) },
+            // httpd has refused it before.
+            None => (target, self.target_query(), None),
+        }
+    }
+
     /// The target as it was received.
     pub fn raw_target(self) -> &'a [u8] {
         // SAFETY: as above.

@@ -39,7 +39,7 @@ pub fn run(data: &[u8]) {
     }
     for text in fields(targets).take(MOST).filter(|text| text.len() <= LONGEST) {
         decoders(text, decoding);
-        let target = Target::new(text, text);
+        let target = Target::of_path(text, text).unwrap_or_default();
         for part in [Some(target.path), target.query, target.fragment].into_iter().flatten() {
             assert!(part == b"/" || text.windows(part.len().max(1)).any(|window| window == part) || part.is_empty());
         }

@@ -19,22 +19,16 @@ pub struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// Splits the target of a request line: a path, an address with a path, or what CONNECT names.
+    /// Splits the target of a request line that is a path, as most are. `None`: it is an address, an authority or `*`, and only the server knows what it takes for the path.
     #[must_use]
-    pub fn new(line: &'a [u8], target: &'a [u8]) -> Target<'a> {
+    pub fn of_path(line: &'a [u8], target: &'a [u8]) -> Option<Target<'a>> {
         let split = |text: &'a [u8], mark: u8| match text.iter().position(|byte| *byte == mark).and_then(|at| text.split_at_checked(at)) {
             Some((before, behind)) => (before, behind.get(1..)),
             None => (text, None),
         };
         let (rest, fragment) = split(target, b'#');
-        let (rest, query) = split(rest, b'?');
-        // An address: the path begins behind its authority.
-        let authority = rest.windows(3).position(|part| part == b"://").filter(|_| !rest.starts_with(b"/")).and_then(|at| rest.get(at + 3..));
-        let path = match authority {
-            Some(behind) => behind.iter().position(|byte| *byte == b'/').and_then(|at| behind.get(at..)).unwrap_or(b"/"),
-            None => rest,
-        };
-        Target { line, path, query, fragment }
+        let (path, query) = split(rest, b'?');
+        target.starts_with(b"/").then_some(Target { line, path, query, fragment })
     }
 }
 
@@ -184,16 +178,14 @@ mod tests {
             ("/a?b?c", "/a", Some("b?c"), None),
             ("/a#b?c", "/a", None, Some("b?c")),
             ("/a?b=1#c=2", "/a", Some("b=1"), Some("c=2")),
-            ("http://host/a/b?c", "/a/b", Some("c"), None),
-            ("http://host", "/", None, None),
-            ("http://host?x=/y", "/", Some("x=/y"), None),
-            ("host:443", "host:443", None, None),
-            ("*", "*", None, None),
             ("/a://b/c", "/a://b/c", None, None),
         ] {
-            let found = Target::new(b"", target.as_bytes());
+            let found = Target::of_path(b"", target.as_bytes()).unwrap();
             let bytes = |text: Option<&'static str>| text.map(str::as_bytes);
             assert_eq!((found.path, found.query, found.fragment), (path.as_bytes(), bytes(query), bytes(fragment)), "{target}");
+        }
+        for target in ["http://host/a/b?c", "http://host", "http:/a", "host:443", "*", ""] {
+            assert!(Target::of_path(b"", target.as_bytes()).is_none(), "{target}");
         }
     }
 }
