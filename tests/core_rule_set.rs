@@ -104,7 +104,7 @@ fn the_core_rule_set_matches_what_it_matches_in_pcre() {
     let (lines, rules) = rules();
     assert!(rules.len() > 60, "{} rules", rules.len());
     // With `log` all rules that match are found.
-    let config = format!("<Location />\n{}</Location>\nMaxKeepAliveRequests 0", lines.replace(" deny \"", " log \""));
+    let config = format!("<Location />\n{}</Location>\nMaxKeepAliveRequests 0\nLimitRequestLine 200000", lines.replace(" deny \"", " log \""));
     let server = Server::builder().config(&config).config("AcceptFilter http none").processes(1).start();
     let mut client = server.client_from("127.0.72.1");
     let (mut asked, mut matches) = (0, 0);
@@ -137,4 +137,16 @@ fn the_core_rule_set_matches_what_it_matches_in_pcre() {
         }
     }
     assert!(matches > 200, "{matches} matches of {asked} inputs");
+    // Plain text, as long as what people write: what PCRE is sure about is found, and nothing is given up.
+    let license = std::fs::read("/usr/share/common-licenses/GPL-3").unwrap();
+    for length in [1024, 8 << 10, 24 << 10] {
+        std::thread::sleep(std::time::Duration::from_millis(1000));
+        let (text, before) = (&license[..length], server.lines("040").len());
+        assert_eq!(client.get(&format!("/small.txt?{}", percent(text))).unwrap().status, 200);
+        let expected = rules.iter().filter(|(_, pattern)| pattern.matches(text) == Match::Yes).map(|(id, _)| id.as_str()).collect::<Vec<_>>();
+        let lines = server.lines("040").split_off(before);
+        let found = lines.iter().filter_map(|line| line.split(" rule id: ").nth(1)?.split(' ').next()).collect::<Vec<_>>();
+        assert!(expected.iter().all(|id| found.contains(id)), "{length} bytes: {expected:?} {found:?}");
+        assert!(lines.iter().all(|line| !line.contains("limit=1")), "{length} bytes: {lines:#?}");
+    }
 }

@@ -5,7 +5,7 @@ use super::value::{Expected, Wrong, name as usable_name, number, pattern_with, w
 use crate::header_filter::{Action, Mode, ResponseMode, Rule};
 use crate::list::List;
 use crate::pattern::Pattern;
-use crate::pattern_set::can_backtrack;
+use crate::pattern_set::{Doubt, doubt};
 
 /// The directives of this family.
 pub const DIRECTIVES: Family = &[
@@ -128,8 +128,14 @@ fn same(a: &Rule, b: &Rule) -> bool {
 
 /// A pattern that is found anywhere lets anything stand around it (section 14); one that backtracks without bound is given up, and the header is dropped.
 fn warning(rule: &Rule) -> Outcome {
-    if can_backtrack(rule.compiled()) {
-        return Outcome::Warn("a repetition within a repetition may take exponential time; values for which it does break the rule");
+    match doubt(rule.compiled()) {
+        Some(Doubt::Repeats) => return Outcome::Warn("a repetition within a repetition may take exponential time; values for which it does break the rule"),
+        Some(Doubt::OnlyPcre) => {
+            return Outcome::Warn(
+                "it has something in it that only PCRE knows and may take few steps in long values; values for which it takes more break the rule",
+            );
+        }
+        None => {}
     }
     let text = rule.pattern().strip_prefix("(?i)").unwrap_or(rule.pattern());
     let whole = ["^", "\\A"].iter().any(|start| text.starts_with(start)) && ["$", "\\z", "\\Z"].iter().any(|end| text.ends_with(end)) && !text.ends_with("\\$");

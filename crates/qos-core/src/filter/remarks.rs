@@ -3,7 +3,7 @@
 use super::judge::UrlFilter;
 use super::rule::{Action, Kind};
 use crate::config::LocationConfig;
-use crate::pattern_set::can_backtrack;
+use crate::pattern_set::{Doubt, doubt};
 
 /// Remarks about the sections of a configuration, one text each.
 #[must_use]
@@ -32,16 +32,19 @@ fn of_section(filter: &UrlFilter, place: &str, remarks: &mut Vec<String>) {
     if actions.any(|action| Some(action) != first) {
         remarks.push(format!("QS_PermitUri{place}: some rules have the action log, some deny; a request that none of them permits is denied"));
     }
-    for rule in filter.rules.iter().filter(|rule| rule.pattern().is_some_and(can_backtrack)) {
+    for rule in filter.rules.iter() {
+        let Some(doubt) = rule.pattern().and_then(doubt) else { continue };
         let (directive, id, text) = (rule.kind.directive(), rule.id.to_string_lossy(), String::from_utf8_lossy(&rule.text));
+        let why = match doubt {
+            Doubt::Repeats => "repeats what is repeated within it and needs backtracking: subjects can be made for which that takes beyond measure",
+            Doubt::OnlyPcre => "has something in it that only PCRE knows, which may take few steps in long subjects",
+        };
         let then = match (rule.kind, rule.action) {
             (Kind::Permit, _) => "does not permit the request",
             (_, Action::Deny) => "denies the request",
             (_, Action::Log) => "counts as a match",
         };
-        remarks.push(format!(
-            "{directive} +{id}{place}: '{text}' repeats what is repeated within it and needs backtracking: subjects can be made for which that takes beyond measure, so it is given up after a while, which {then}"
-        ));
+        remarks.push(format!("{directive} +{id}{place}: '{text}' {why}, so it is given up after a while, which {then}"));
     }
 }
 
@@ -68,8 +71,9 @@ mod tests {
                 ("QS_PermitUri", &["+p", "deny", "x"]),
                 ("QS_PermitUri", &["+q", "log", "x"]),
                 ("QS_DenyPath", &["-a1", "log", "x"]),
-                ("QS_DenyQuery", &["+r", "deny", "^(?=(a+)+$)"]),
-                ("QS_DenyQuery", &["+s", "deny", "^(a+)+$"]),
+                ("QS_DenyQuery", &["+r", "deny", r"^(a+)+\1$"]),
+                ("QS_DenyQuery", &["+s", "deny", "^(?=(a+)+$)"]),
+                ("QS_DenyQuery", &["+t", "deny", r"\p{L}"]),
             ],
         );
         let remarks = remarks(&[&one, &two]);
@@ -77,7 +81,8 @@ mod tests {
             "QS_DenyQuery +A1 in / replaces QS_DenyPath +A1: ",
             "rule id -b in / removes nothing",
             "QS_PermitUri in /a: some rules have",
-            "QS_DenyQuery +r in /a: '^(?=(a+)+$)' repeats",
+            r"QS_DenyQuery +r in /a: '^(a+)+\1$' repeats",
+            r"QS_DenyQuery +t in /a: '\p{L}' has something in it that only PCRE knows",
         ];
         assert_eq!(remarks.len(), begins.len(), "{remarks:#?}");
         for (remark, begin) in remarks.iter().zip(begins) {

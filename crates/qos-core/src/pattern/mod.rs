@@ -103,9 +103,7 @@ impl Pattern {
         let Ok(text) = std::str::from_utf8(text) else {
             return Err(PatternError { offset: None, reason: "it is not UTF-8".to_owned() });
         };
-        // What a line end is must not depend on how PCRE was built.
-        let limit = format!("(*LIMIT_MATCH={MATCH_LIMIT})(*LF)");
-        let build = |text: &str| RegexBuilder::new().jit_if_available(true).caseless(options.caseless).dotall(options.dot_all).build(&format!("{limit}{text}"));
+        let build = |text: &str| compile(text, options, MATCH_LIMIT);
         let strict = match strict_end(text) {
             Cow::Owned(strict) if options.strict_end => Some(strict),
             _ => None,
@@ -116,7 +114,7 @@ impl Pattern {
             None => build(text),
         };
         built.map(|regex| Pattern(Arc::new(Compiled { text: text.to_owned(), strict, options, regex }))).map_err(|error| PatternError {
-            offset: error.offset().map(|offset| offset.saturating_sub(limit.len())),
+            offset: error.offset().map(|offset| offset.saturating_sub(verbs(MATCH_LIMIT).len())),
             reason: {
                 let whole = error.to_string();
                 whole.rsplit_once(": ").map_or(whole.clone(), |(_, reason)| reason.to_owned())
@@ -124,12 +122,21 @@ impl Pattern {
         })
     }
 
+    /// The same pattern under another match limit, for subjects in which it may be looked for at many bytes.
+    pub(crate) fn under_limit(&self, limit: u32) -> Pattern {
+        let Compiled { text, strict, options, .. } = &*self.0;
+        // It compiled before.
+        let Ok(regex) = compile(self.source(), *options, limit) else { return self.clone() };
+        Pattern(Arc::new(Compiled { text: text.clone(), strict: strict.clone(), options: *options, regex }))
+    }
+
     /// What PCRE's interpreter says, compiled for this call: the arbiter of tests. Its compiler to machine code, which [`Pattern::matches`] uses, keeps groups that a
-    /// possessive repeat has set where the alternative fails (10.42: `(\A)*+ab|(a|b)\1` on `a`).
+    /// possessive repeat has set where the alternative fails (10.42: `(\A)*+ab|(a|b)\1` on `a`), and its compiler takes `.*` for possessive where an optional end follows
+    /// (`^.*(\z)?+a` on `a`).
     #[must_use]
     pub fn matches_interpreted(&self, subject: &[u8]) -> Match {
         let Options { caseless, dot_all, .. } = self.0.options;
-        let limited = format!("(*LIMIT_MATCH={MATCH_LIMIT})(*LF){}", self.source());
+        let limited = format!("{}(*NO_AUTO_POSSESS){}", verbs(MATCH_LIMIT), self.source());
         match RegexBuilder::new().caseless(caseless).dotall(dot_all).build(&limited).and_then(|regex| regex.is_match(subject)) {
             Ok(true) => Match::Yes,
             Ok(false) => Match::No,
@@ -186,6 +193,16 @@ impl Pattern {
         }
         Ok(Some(groups))
     }
+}
+
+/// What stands before each pattern. What a line end is must not depend on how PCRE was built.
+fn verbs(limit: u32) -> String {
+    format!("(*LIMIT_MATCH={limit})(*LF)")
+}
+
+fn compile(text: &str, options: Options, limit: u32) -> Result<Regex, pcre2::Error> {
+    let verbs = verbs(limit);
+    RegexBuilder::new().jit_if_available(true).caseless(options.caseless).dotall(options.dot_all).build(&format!("{verbs}{text}"))
 }
 
 impl PartialEq for Pattern {

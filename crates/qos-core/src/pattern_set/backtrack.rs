@@ -1,13 +1,29 @@
-//! Patterns for which subjects can be made that take beyond measure.
+//! Patterns for which subjects can be made that take beyond measure, so that they are given up.
 
+use super::machine::Program;
 use super::syntax;
 use super::translate::{translate, trimmed};
 use crate::pattern::Pattern;
 
-/// Whether a pattern needs PCRE and repeats without bound something that holds an unbounded repetition: there may be exponentially many ways to split a subject.
+/// What the writer of a pattern should know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// It refers to what it has matched, or must not try it again, and repeats without bound what holds an unbounded repetition: there may be exponentially many ways to split a subject.
+    Repeats,
+    /// It has something in it that only PCRE knows. PCRE counts its steps anew at each byte, so that it may take few of them in long subjects.
+    OnlyPcre,
+}
+
+/// What is to be said about a pattern, if anything. All others take a time that grows with the length of pattern and subject only.
 #[must_use]
-pub fn can_backtrack(pattern: &Pattern) -> bool {
-    !syntax::read(pattern).is_some_and(|node| translate(&trimmed(node)).exact) && repeats_repetitions(pattern.source())
+pub fn doubt(pattern: &Pattern) -> Option<Doubt> {
+    if syntax::read(pattern).is_some_and(|node| translate(&trimmed(node)).exact) {
+        return None;
+    }
+    match Program::new(pattern) {
+        None => Some(Doubt::OnlyPcre),
+        Some(program) => (!program.forgetful && repeats_repetitions(pattern.source())).then_some(Doubt::Repeats),
+    }
 }
 
 /// Looks at the text alone, so that it does not matter what a group means. Groups that give nothing back hold no repetition that matters.
@@ -74,23 +90,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn repeated_repetitions_that_need_backtracking() {
+    fn what_is_said_about_patterns() {
+        use Doubt::{OnlyPcre, Repeats};
         for (text, expected) in [
-            ("(a+)+$", false),
-            ("(?=(a+)+$)", true),
-            (r"(a*)*\1", true),
-            (r"(?:(\w+)\s?){3,}\1", true),
-            (r"(?:\w+\s?){3}(?!x)", false),
-            (r"(?:a|b+)*(?!x)", true),
-            (r"(?>a+)+(?!x)", false),
-            (r"(?:a++b)+(?!x)", false),
-            (r"(?:[+*]x)+(?!x)", false),
-            (r"(?:\+x)+(?!x)", false),
-            (r"a+b+(?!x)", false),
-            (r"((x+)y)*(?!z)", true),
-            (r"(?:[]+]x)+(?!x)", false),
+            ("(a+)+$", None),
+            ("(?=(a+)+$)", None),
+            (r"(?:a|b+)*(?!x)", None),
+            (r"(a*)*\1", Some(Repeats)),
+            (r"(?:(\w+)\s?){3,}\1", Some(Repeats)),
+            (r"(?:(\w+)\s?){3}\1", None),
+            (r"(a|b+)*\1", Some(Repeats)),
+            (r"(?>a+)+(.)\1", None),
+            (r"(?:a++b)+(.)\1", None),
+            (r"(?:[+*]x)+(.)\1", None),
+            (r"(?:\+x)+(.)\1", None),
+            (r"(.)a+b+\1", None),
+            (r"((x+)y)*\1", Some(Repeats)),
+            (r"(?:[]+]x)+(.)\1", None),
+            (r"(?>(?:a*|b)*)x", Some(Repeats)),
+            (r"(?R)?a", Some(OnlyPcre)),
+            (r"\p{L}", Some(OnlyPcre)),
         ] {
-            assert_eq!(can_backtrack(&Pattern::new(text.as_bytes()).unwrap()), expected, "{text}");
+            assert_eq!(doubt(&Pattern::new(text.as_bytes()).unwrap()), expected, "{text}");
         }
     }
 }

@@ -6,10 +6,9 @@
 
 use super::automaton::Automaton;
 use super::literals::{Literals, required};
-use super::machine::Program;
 use super::syntax::{self, Node};
 use super::translate::{Translation, is_anchored, translate, trimmed};
-use super::{Compiled, set};
+use super::{Compiled, Matcher, set};
 use crate::pattern::Pattern;
 use regex_syntax::hir::Hir;
 
@@ -94,7 +93,7 @@ pub(super) fn compile(patterns: Vec<Pattern>, limits: Limits) -> Compiled {
     for index in without {
         set(&mut compiled.always, index);
     }
-    let asked = |(index, pattern)| if super::is_set(&compiled.ask, index) { Program::new(pattern) } else { None };
+    let asked = |(index, pattern)| super::is_set(&compiled.ask, index).then(|| Matcher::new(pattern));
     compiled.programs = patterns.iter().enumerate().map(asked).collect();
     compiled.patterns = patterns;
     compiled

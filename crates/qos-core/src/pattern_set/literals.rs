@@ -2,8 +2,9 @@
 //!
 //! It is made in linear time and never becomes large, whatever the patterns are. Case does not matter for it: PCRE is asked anyway.
 
+use super::bytes::Bytes;
 use super::set;
-use super::syntax::{Bytes, Node};
+use super::syntax::Node;
 use super::translate::class;
 use aho_corasick::automaton::{Automaton, StateID};
 use aho_corasick::nfa::contiguous;

@@ -1,9 +1,11 @@
 //! Programs for patterns that need backtracking, and what they are made of.
 //!
 //! PCRE counts its match limit anew at each byte at which a match may begin, and counts repetitions of single bytes once, so that a subject of 128 KB can keep it
-//! busy for minutes. Programs count each step over the whole subject ([`super::walk`]). What they cannot say is left to PCRE.
+//! busy for minutes. Programs count each step over all subjects, and remember what came to nothing ([`super::walk`]). What they cannot say is left to PCRE.
 
-use super::syntax::{Bytes, Node, read_with_groups};
+use super::begin::{Pairs, Ways};
+use super::bytes::Bytes;
+use super::syntax::{Node, read_with_groups};
 use crate::pattern::Pattern;
 
 /// Steps of a program; counted repetitions are written out.
@@ -20,6 +22,8 @@ pub(super) enum Step {
         min: usize,
         max: usize,
         greedy: bool,
+        /// Which of all of them it is.
+        number: usize,
     },
     /// `\A`.
     Start,
@@ -29,8 +33,13 @@ pub(super) enum Step {
     LineEnd,
     /// `\b`, `\B`.
     WordBoundary(bool),
-    /// Go on here, and there if that comes to nothing.
-    Split(usize, usize),
+    /// Go on at the first, and at the second if that comes to nothing.
+    Split {
+        first: usize,
+        second: usize,
+        /// Which of all of them it is.
+        number: usize,
+    },
     /// Go on there.
     Jump(usize),
     /// So many bytes back.
@@ -64,29 +73,48 @@ pub(super) struct Program {
     pub steps: Vec<Step>,
     pub classes: Vec<Class>,
     /// Bytes with which a match begins; `None`: it may be empty.
-    pub first: Option<Class>,
+    pub first: Option<Pairs>,
+    /// Where its splits lead.
+    pub ways: Ways,
     /// It begins at the start of the subject.
     pub anchored: bool,
     pub groups: usize,
     pub registers: usize,
+    /// Whether a step that came to nothing at a place comes to nothing there again, whatever was tried before.
+    pub forgetful: bool,
+    /// Steps at which two things are tried, and repetitions of a class.
+    pub splits: usize,
+    pub runs: usize,
 }
 
 impl Program {
     /// The program of a pattern; `None` if that cannot be said in steps, or in too many.
     pub(super) fn new(pattern: &Pattern) -> Option<Program> {
         let node = read_with_groups(pattern)?;
-        let mut first = Bytes::default();
-        let may_be_empty = begins_with(&node, &mut first);
-        let mut writer = Writer { steps: Vec::new(), classes: Vec::new(), groups: groups(&node), registers: 0, refers: refers(&node) };
+        let refers = refers(&node);
+        let mut writer = Writer { steps: Vec::new(), classes: Vec::new(), groups: groups(&node), registers: 0, refers };
         writer.write(&node)?;
         writer.push(Step::Accept)?;
-        let Writer { steps, classes, groups, registers, .. } = writer;
-        let first = (!may_be_empty).then(|| table(first));
-        Some(Program { steps, classes, first, anchored: is_anchored(&node), groups, registers })
+        let Writer { mut steps, classes, groups, registers, .. } = writer;
+        let (mut splits, mut runs) = (0, 0);
+        for step in &mut steps {
+            let (number, of_kind) = match step {
+                Step::Split { number, .. } => (number, &mut splits),
+                Step::Run { number, .. } => (number, &mut runs),
+                _ => continue,
+            };
+            *number = *of_kind;
+            *of_kind += 1;
+        }
+        // A repetition that may be empty ends depending on where it began. That makes a difference only for what is looked for as a part.
+        let has_parts = steps.iter().any(|step| matches!(step, Step::Look { .. } | Step::Atomic(_)));
+        let forgetful = !refers && (registers == 0 || !has_parts);
+        let (ways, first) = Ways::new(&steps, &classes, splits);
+        Some(Program { steps, classes, first, ways, anchored: is_anchored(&node), groups, registers, forgetful, splits, runs })
     }
 }
 
-fn table(bytes: Bytes) -> Class {
+fn class_of(bytes: Bytes) -> Class {
     let mut class = Box::new([false; 256]);
     for (byte, is_in) in (0..=u8::MAX).zip(class.iter_mut()) {
         *is_in = bytes.contains(byte);
@@ -120,7 +148,7 @@ impl Writer {
     }
 
     fn class(&mut self, bytes: Bytes) -> usize {
-        self.classes.push(table(bytes));
+        self.classes.push(class_of(bytes));
         self.classes.len() - 1
     }
 
@@ -192,7 +220,7 @@ impl Writer {
             write(self, one)?;
             ends.push(self.push(Step::Accept)?);
             let next = self.here();
-            self.set(split, Step::Split(split + 1, next));
+            self.set(split, Step::Split { first: split + 1, second: next, number: 0 });
         }
         write(self, last)?;
         let end = self.here();
@@ -206,13 +234,16 @@ impl Writer {
         let size = |number: u32| usize::try_from(number).ok();
         if let Node::Byte(bytes) = node {
             let class = self.class(*bytes);
-            self.push(Step::Run { class, min: size(min)?, max: max.map_or(Some(usize::MAX), size)?, greedy })?;
+            self.push(Step::Run { class, min: size(min)?, max: max.map_or(Some(usize::MAX), size)?, greedy, number: 0 })?;
             return Some(());
         }
         for _ in 0..min {
             self.write(node)?;
         }
-        let split = |inside, outside| if greedy { Step::Split(inside, outside) } else { Step::Split(outside, inside) };
+        let split = |inside, outside| {
+            let (first, second) = if greedy { (inside, outside) } else { (outside, inside) };
+            Step::Split { first, second, number: 0 }
+        };
         match max {
             Some(max) => {
                 let mut splits = Vec::new();
@@ -226,16 +257,22 @@ impl Writer {
                 }
             }
             None => {
-                let register = self.registers;
-                self.registers += 1;
                 let again = self.push(Step::Accept)?;
-                self.push(Step::Mark(register))?;
-                self.write(node)?;
-                let progress = self.push(Step::Accept)?;
-                self.push(Step::Jump(again))?;
+                let may_be_empty = may_be_empty(node);
+                if may_be_empty {
+                    let register = self.registers;
+                    self.registers += 1;
+                    self.push(Step::Mark(register))?;
+                    self.write(node)?;
+                    let progress = self.push(Step::Accept)?;
+                    self.push(Step::Jump(again))?;
+                    self.set(progress, Step::Progress(register, self.here()));
+                } else {
+                    self.write(node)?;
+                    self.push(Step::Jump(again))?;
+                }
                 let end = self.here();
                 self.set(again, split(again + 1, end));
-                self.set(progress, Step::Progress(register, end));
             }
         }
         Some(())
@@ -259,18 +296,15 @@ fn length(node: &Node) -> Option<usize> {
     }
 }
 
-/// Adds the bytes with which it may begin. Returns whether it may match without any.
-fn begins_with(node: &Node, first: &mut Bytes) -> bool {
+/// Whether it may match without a byte.
+fn may_be_empty(node: &Node) -> bool {
     match node {
-        Node::Byte(bytes) => {
-            first.add_all(*bytes);
-            bytes.count() == 0
-        }
+        Node::Byte(bytes) => bytes.count() == 0,
         Node::Start | Node::End | Node::LineEnd | Node::WordBoundary(_) | Node::LookAround { .. } | Node::BackReference(..) => true,
-        Node::Sequence(nodes) => nodes.iter().all(|node| begins_with(node, first)),
-        Node::Choice(nodes) => nodes.iter().fold(false, |empty, node| begins_with(node, first) | empty),
-        Node::Repeat { node, min, .. } => begins_with(node, first) | (*min == 0),
-        Node::Restricted(node) | Node::Group(_, node) => begins_with(node, first),
+        Node::Sequence(nodes) => nodes.iter().all(may_be_empty),
+        Node::Choice(nodes) => nodes.iter().any(may_be_empty),
+        Node::Repeat { node, min, .. } => *min == 0 || may_be_empty(node),
+        Node::Restricted(node) | Node::Group(_, node) => may_be_empty(node),
     }
 }
 

@@ -1,7 +1,11 @@
 use super::machine::Program;
-use super::walk::search;
+use super::walk::Walk;
 use crate::pattern::{Match, Options, Pattern};
 use proptest::prelude::*;
+
+fn search(program: &Program, subject: &[u8]) -> Match {
+    Walk::new(program, super::STEPS + subject.len() / 2 * super::STEPS_PER_TWO_BYTES).search(subject)
+}
 
 /// What patterns that need backtracking are made of, over few letters.
 fn expressions() -> impl Strategy<Value = String> {
@@ -20,7 +24,7 @@ fn expressions() -> impl Strategy<Value = String> {
             2 => (inner.clone(), inner.clone()).prop_map(|(one, two)| format!("(?:{one}|{two})")),
             3 => inner.clone().prop_map(|one| format!("({one})")),
             3 => (inner.clone(), quantifier).prop_map(|(one, many)| format!("(?:{one}){many}")),
-            2 => (inner.clone(), prop_oneof![Just("?="), Just("?!"), Just("?<="), Just("?<!"), Just("?>"), Just("?i:")]).prop_map(|(one, kind)| format!("({kind}{one})")),
+            2 => (inner.clone(), prop_oneof![Just("?="), Just("?!"), Just("?<="), Just("?<!"), Just("?>"), Just("?i:"), Just("?m:"), Just("?s-i:"), Just("?i)")]).prop_map(|(one, kind)| format!("({kind}{one})")),
         ]
     })
 }
@@ -31,21 +35,23 @@ fn compare(text: &str, options: Options, subject: &[u8]) -> Result<bool, TestCas
         return Ok(false);
     };
     let Some(program) = Program::new(&pattern) else { return Ok(false) };
-    let (alone, ours) = (pattern.matches(subject), search(&program, subject));
-    prop_assert!(
-        alone == ours || alone == Match::GivenUp,
-        "{:?} {options:?} on {:?}: PCRE {alone:?}, ours {ours:?}",
-        pattern.text(),
-        subject.escape_ascii().to_string()
-    );
+    let alone = pattern.matches(subject);
+    for ours in [search(&program, subject), Walk::remembering(&program, super::STEPS).search(subject)] {
+        prop_assert!(
+            alone == ours || alone == Match::GivenUp || pattern.matches_interpreted(subject) == ours,
+            "{:?} {options:?} on {:?}: PCRE {alone:?}, ours {ours:?}",
+            pattern.text(),
+            subject.escape_ascii().to_string()
+        );
+    }
     Ok(true)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(if std::env::var_os("PATTERN_CASES").is_some() { 200_000 } else { 4_000 }))]
 
     #[test]
-    fn programs_match_what_pcre_matches(text in expressions(), subjects in proptest::collection::vec("[abcA \n]{0,9}", 8), bits in 0..8u8) {
+    fn programs_match_what_pcre_matches(text in expressions(), subjects in proptest::collection::vec("[abcA \n]{0,9}|[ab]{0,14}c?", 8), bits in 0..8u8) {
         let options = Options { caseless: bits & 1 == 1, dot_all: bits & 2 == 2, strict_end: bits & 4 == 4 };
         for subject in subjects {
             compare(&text, options, subject.as_bytes())?;
@@ -67,6 +73,13 @@ fn what_programs_can_say() {
         (r"(?=.*x)(?!.*y)^a", "ax", "axy"),
         (r"a*?(?<=aaa)b", "aaab", "aab"),
         (r"(a*)*(?!.)", "aab", "\u{0}\n"),
+        (r"(?m)^b$", "a\nb\nc", "a b"),
+        (r"(?m)^(?!b)", "b\na", "b\n"),
+        (r"(?x) ( a ) \1 # twice", "aa", "a a"),
+        (r"((?i)a|b)\1", "BB", "aB"),
+        (r"(a)\Q\1\E(?!x)", "a\\1", "aa"),
+        (r"{(?!x)}?", "{a", "{x"),
+        (r"a{600}(?!a)b", "aab", "aa"),
     ] {
         let pattern = Pattern::new(text.as_bytes()).unwrap();
         let program = Program::new(&pattern).unwrap();

@@ -6,9 +6,12 @@
 
 mod automaton;
 mod backtrack;
+mod begin;
+mod bytes;
 mod compile;
 mod literals;
 mod machine;
+mod options;
 mod run;
 mod syntax;
 mod translate;
@@ -22,7 +25,7 @@ mod property_tests;
 #[cfg(test)]
 mod tests;
 
-pub use backtrack::can_backtrack;
+pub use backtrack::{Doubt, doubt};
 
 use crate::pattern::{Match, Pattern};
 pub use run::Run;
@@ -33,9 +36,20 @@ use compile::Limits;
 use literals::Literals;
 use machine::Program;
 use std::sync::Arc;
+use walk::Walk;
 
 /// Words of marks that lie on the stack: a search for up to 64 times so many patterns needs no memory.
 const WORDS_ON_STACK: usize = 16;
+
+/// Steps that the program of one pattern may take over all subjects of a search, and for each two bytes of them: a third of a millisecond, for 128 KB nine tenths. Core Rule Set patterns take
+/// up to seven steps for each byte of ordinary text.
+const STEPS: usize = 100_000;
+const STEPS_PER_TWO_BYTES: usize = 3;
+/// How many times that all patterns of a search may take.
+const PATTERNS_AT_THE_LIMIT: usize = 20;
+
+/// Bytes of subjects up to which PCRE has a match limit, and the limit: it is counted anew at each byte, so that their product bounds the time, to some tens of milliseconds.
+const PCRE_LIMITS: [(usize, u32); 4] = [(256, 10_000), (4 << 10, 1000), (64 << 10, 100), (usize::MAX, 20)];
 
 /// Patterns that are matched together. Clones share what was compiled.
 #[derive(Clone, Default)]
@@ -50,8 +64,8 @@ struct Compiled {
     literals: Option<Literals>,
     /// One mark per pattern, 64 in a word: whether it takes PCRE to say that it matches.
     ask: Vec<u64>,
-    /// Programs of the patterns that are asked about; `None`: PCRE knows.
-    programs: Vec<Option<Program>>,
+    /// Programs of the patterns that are asked about, or what PCRE makes of them.
+    programs: Vec<Option<Matcher>>,
     /// Patterns that match everything, or that PCRE has to be asked about each time.
     always: Vec<u64>,
 }
@@ -69,6 +83,48 @@ pub struct Ways {
     pub passes: usize,
     /// Bytes of the automatons.
     pub memory: usize,
+}
+
+/// What says whether a pattern matches.
+enum Matcher {
+    Program(Program),
+    /// The pattern under lower and lower match limits, for longer and longer subjects.
+    Pcre([Pattern; PCRE_LIMITS.len()]),
+}
+
+impl Matcher {
+    fn new(pattern: &Pattern) -> Matcher {
+        Program::new(pattern).map_or_else(|| Matcher::Pcre(PCRE_LIMITS.map(|(_, limit)| pattern.under_limit(limit))), Matcher::Program)
+    }
+
+    /// Whether a pattern matches one of the subjects. `steps`: how many its program may take for all of them; what it took is taken off.
+    fn any_of(&self, subjects: &[&[u8]], steps: &mut usize) -> Match {
+        match self {
+            Matcher::Program(program) => {
+                let mut walk = Walk::new(program, *steps);
+                let any = any(subjects, |subject| walk.search(subject));
+                *steps = walk.left();
+                any
+            }
+            Matcher::Pcre(patterns) => {
+                let bytes = subjects.iter().map(|subject| subject.len() + 1).sum::<usize>();
+                let limited = PCRE_LIMITS.iter().zip(patterns).find(|((most, _), _)| bytes <= *most).map(|(_, pattern)| pattern);
+                any(subjects, |subject| limited.map_or(Match::GivenUp, |pattern| pattern.matches(subject)))
+            }
+        }
+    }
+}
+
+fn any<'s>(subjects: &[&'s [u8]], mut matches: impl FnMut(&'s [u8]) -> Match) -> Match {
+    let mut any = Match::No;
+    for subject in subjects {
+        match matches(subject) {
+            Match::Yes => return Match::Yes,
+            Match::GivenUp => any = Match::GivenUp,
+            Match::No => {}
+        }
+    }
+    any
 }
 
 impl PatternSet {
@@ -123,13 +179,22 @@ impl PatternSet {
                 literals.search(subject, marks);
             }
         }
+        let bytes = subjects.iter().map(|subject| subject.len()).sum::<usize>();
+        let of_each = STEPS + bytes / 2 * STEPS_PER_TWO_BYTES;
+        let mut of_all = of_each * PATTERNS_AT_THE_LIMIT;
         for (at, word) in marks.iter().enumerate() {
             let mut rest = *word;
             while rest != 0 {
                 let index = at * 64 + rest.trailing_zeros() as usize;
                 rest &= rest - 1;
                 let matched = match patterns.get(index) {
-                    Some(pattern) if is_set(ask, index) => any_of(pattern, programs.get(index).and_then(Option::as_ref), subjects),
+                    Some(_) if is_set(ask, index) => {
+                        let most = of_each.min(of_all);
+                        let mut left = most;
+                        let matched = programs.get(index).and_then(Option::as_ref).map_or(Match::GivenUp, |matcher| matcher.any_of(subjects, &mut left));
+                        of_all -= most - left;
+                        matched
+                    }
                     Some(_) if subjects.is_empty() => Match::No,
                     Some(_) => Match::Yes,
                     None => Match::No,
@@ -174,18 +239,6 @@ impl PartialEq for PatternSet {
 }
 
 impl Eq for PatternSet {}
-
-fn any_of(pattern: &Pattern, program: Option<&Program>, subjects: &[&[u8]]) -> Match {
-    let mut any = Match::No;
-    for subject in subjects {
-        match program.map_or_else(|| pattern.matches(subject), |program| walk::search(program, subject)) {
-            Match::Yes => return Match::Yes,
-            Match::GivenUp => any = Match::GivenUp,
-            Match::No => {}
-        }
-    }
-    any
-}
 
 fn is_set(marks: &[u64], mark: usize) -> bool {
     marks.get(mark / 64).is_some_and(|word| word >> (mark % 64) & 1 == 1)

@@ -1,6 +1,7 @@
 //! Patterns that want nothing but bytes of a class from the start of a subject to its end, as most rules about headers do: cheaper to say without a table.
 
-use super::syntax::{self, Bytes, Node};
+use super::bytes::Bytes;
+use super::syntax::{self, Node};
 use crate::pattern::Pattern;
 
 /// `^[a-z][a-z0-9]+$`: bytes at fixed places, then any number of one class.

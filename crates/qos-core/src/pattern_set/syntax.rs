@@ -3,88 +3,15 @@
 //! It is read as PCRE2 reads it: bytes, no UTF mode, classes of ASCII. Only patterns that PCRE has compiled come here, so what PCRE
 //! takes for an error need not be noticed.
 
-use crate::pattern::{Options, Pattern};
+use super::bytes::{Bytes, DIGITS, HORIZONTAL, POSIX, SPACE, VERTICAL, WORD};
+use super::options::Options;
+use crate::pattern::Pattern;
 
 /// Groups in groups up to which a pattern is read.
 const MAX_DEPTH: u32 = 60;
-/// Largest count in a quantifier, to keep automatons small.
+/// Largest count in a quantifier of a group, to keep programs small, and of a class.
 const MAX_COUNT: u32 = 500;
-
-/// Bytes, one bit each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Bytes([u128; 2]);
-
-impl Bytes {
-    pub(super) fn one(byte: u8) -> Bytes {
-        let mut bytes = Bytes::default();
-        bytes.add(byte, byte);
-        bytes
-    }
-
-    fn of(ranges: Ranges) -> Bytes {
-        let mut bytes = Bytes::default();
-        for (first, last) in ranges {
-            bytes.add(*first, *last);
-        }
-        bytes
-    }
-
-    pub(super) fn all() -> Bytes {
-        Bytes([u128::MAX; 2])
-    }
-
-    fn add(&mut self, first: u8, last: u8) {
-        let [low, high] = &mut self.0;
-        for byte in first..=last {
-            let half = if byte < 128 { &mut *low } else { &mut *high };
-            *half |= 1 << (byte & 127);
-        }
-    }
-
-    pub(super) fn add_all(&mut self, other: Bytes) {
-        let ([low, high], [other_low, other_high]) = (&mut self.0, other.0);
-        *low |= other_low;
-        *high |= other_high;
-    }
-
-    pub(super) fn contains(self, byte: u8) -> bool {
-        let [low, high] = self.0;
-        (if byte < 128 { low } else { high }) >> (byte & 127) & 1 == 1
-    }
-
-    fn negated(self) -> Bytes {
-        let [low, high] = self.0;
-        Bytes([!low, !high])
-    }
-
-    /// How many they are.
-    pub(super) fn count(self) -> u32 {
-        let [low, high] = self.0;
-        low.count_ones() + high.count_ones()
-    }
-
-    /// With lower case for upper case.
-    pub(super) fn lowercase(self) -> Bytes {
-        let mut bytes = Bytes::default();
-        for byte in (0..=u8::MAX).filter(|byte| self.contains(*byte)) {
-            let lower = byte.to_ascii_lowercase();
-            bytes.add(lower, lower);
-        }
-        bytes
-    }
-
-    /// With the other case of each ASCII letter.
-    fn caseless(mut self) -> Bytes {
-        for letter in b'a'..=b'z' {
-            let upper = letter.to_ascii_uppercase();
-            if self.contains(letter) || self.contains(upper) {
-                self.add(letter, letter);
-                self.add(upper, upper);
-            }
-        }
-        self
-    }
-}
+const MAX_COUNT_OF_CLASS: u32 = 65535;
 
 /// A pattern, as far as it matters for whether it matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,21 +53,17 @@ pub(super) fn read_with_groups(pattern: &Pattern) -> Option<Node> {
 }
 
 fn read_as(pattern: &Pattern, with_groups: bool) -> Option<Node> {
-    let Options { caseless, dot_all, .. } = pattern.options();
-    let (caseless, text) = match pattern.source().strip_prefix("(?i)") {
-        Some(rest) => (true, rest),
-        None => (caseless, pattern.source()),
-    };
-    let mut reader = Reader { rest: text.as_bytes(), depth: 0, dot_all, with_groups, groups: 0 };
-    let node = reader.choice(caseless)?;
+    let crate::pattern::Options { caseless, dot_all, .. } = pattern.options();
+    let options = Options { caseless, dot_all, multi_line: false, extended: false };
+    let mut reader = Reader { rest: pattern.source().as_bytes(), depth: 0, options, with_groups, groups: 0 };
+    let node = reader.choice()?;
     reader.rest.is_empty().then_some(node)
 }
 
 struct Reader<'p> {
     rest: &'p [u8],
     depth: u32,
-    /// A dot stands for line ends as well.
-    dot_all: bool,
+    options: Options,
     with_groups: bool,
     /// Groups that can be referred to, so far.
     groups: u32,
@@ -163,80 +86,136 @@ impl<'p> Reader<'p> {
         }
     }
 
+    /// Takes bytes up to a text, and the text.
+    fn take_until(&mut self, end: &[u8]) -> Option<&'p [u8]> {
+        let at = self.rest.windows(end.len()).position(|part| part == end)?;
+        let (before, rest) = self.rest.split_at_checked(at)?;
+        self.rest = rest.get(end.len()..)?;
+        Some(before)
+    }
+
+    /// Whether what follows repeats what stands before it. A brace does if a number follows; with a comma or a blank it depends on the release, and what comes of it is left to PCRE.
+    fn at_quantifier(&self) -> bool {
+        matches!(self.rest, [b'*' | b'+' | b'?', ..] | [b'{', b'0'..=b'9' | b',' | b' ', ..])
+    }
+
     /// Alternatives, up to the end of the group or of the pattern.
-    fn choice(&mut self, caseless: bool) -> Option<Node> {
-        let first = self.sequence(caseless)?;
+    fn choice(&mut self) -> Option<Node> {
+        let first = self.sequence()?;
         if self.rest.first() != Some(&b'|') {
             return Some(first);
         }
         let mut branches = vec![first];
         while self.take(b"|") {
-            branches.push(self.sequence(caseless)?);
+            branches.push(self.sequence()?);
         }
         Some(Node::Choice(branches))
     }
 
-    fn sequence(&mut self, caseless: bool) -> Option<Node> {
+    fn sequence(&mut self) -> Option<Node> {
         let mut nodes = Vec::new();
-        while !matches!(self.rest.first(), None | Some(b'|' | b')')) {
-            let node = self.item(caseless)?;
-            nodes.push(self.quantified(node)?);
+        loop {
+            if self.skip()? && self.at_quantifier() {
+                // It repeats what stands before the comment for one release of PCRE.
+                return None;
+            }
+            if matches!(self.rest.first(), None | Some(b'|' | b')')) {
+                break;
+            }
+            if self.take(b"\\Q") {
+                let quoted = self.take_until(b"\\E")?;
+                let (last, others) = quoted.split_last()?;
+                nodes.extend(others.iter().map(|byte| self.literal(*byte)));
+                let last = self.literal(*last);
+                nodes.push(self.quantified(last)?);
+            } else {
+                let node = self.item()?;
+                nodes.push(self.quantified(node)?);
+            }
         }
         Some(if nodes.len() == 1 { nodes.pop()? } else { Node::Sequence(nodes) })
     }
 
-    fn item(&mut self, caseless: bool) -> Option<Node> {
-        let literal = |byte| {
-            let one = Bytes::one(byte);
-            Node::Byte(if caseless { one.caseless() } else { one })
-        };
+    /// Skips what means nothing, and takes options. Returns whether anything was there.
+    fn skip(&mut self) -> Option<bool> {
+        let before = self.rest.len();
+        loop {
+            if self.take(b"(?#") {
+                self.take_until(b")")?;
+            } else if self.options.extended && matches!(self.rest.first(), Some(b' ' | b'\t'..=b'\r')) {
+                self.next();
+            } else if self.options.extended && self.take(b"#") {
+                let end = self.rest.iter().position(|byte| *byte == b'\n').map_or(self.rest.len(), |at| at + 1);
+                self.rest = self.rest.get(end..)?;
+            } else if let Some((options, rest)) = self.options.changed(self.rest, b')') {
+                (self.options, self.rest) = (options, rest);
+            } else {
+                return Some(self.rest.len() != before);
+            }
+        }
+    }
+
+    fn literal(&self, byte: u8) -> Node {
+        self.class_of(Bytes::one(byte))
+    }
+
+    fn class_of(&self, bytes: Bytes) -> Node {
+        Node::Byte(if self.options.caseless { bytes.caseless() } else { bytes })
+    }
+
+    fn item(&mut self) -> Option<Node> {
         match self.next()? {
+            b'^' if self.options.multi_line => Some(line_start()),
+            b'$' if self.options.multi_line => Some(look(Node::Choice(vec![Node::Byte(Bytes::one(b'\n')), Node::End]), false)),
             b'^' => Some(Node::Start),
             b'$' => Some(Node::LineEnd),
-            b'.' if self.dot_all => Some(Node::Byte(Bytes::all())),
+            b'.' if self.options.dot_all => Some(Node::Byte(Bytes::all())),
             b'.' => Some(Node::Byte(Bytes::one(b'\n').negated())),
-            b'[' => self.class(caseless).map(Node::Byte),
-            b'(' => self.group(caseless),
+            b'[' => self.class().map(Node::Byte),
+            b'(' => self.group(),
             b'\\' => match self.next()? {
-                b'A' => Some(Node::Start),
+                b'A' | b'G' => Some(Node::Start),
                 b'z' => Some(Node::End),
                 b'Z' => Some(Node::LineEnd),
                 b'b' => Some(Node::WordBoundary(true)),
                 b'B' => Some(Node::WordBoundary(false)),
+                b'N' if self.rest.first() != Some(&b'{') => Some(Node::Byte(Bytes::one(b'\n').negated())),
                 // With a digit after it, it may be an octal number.
-                number @ b'1'..=b'9' if !matches!(self.rest.first(), Some(b'0'..=b'9')) => Some(Node::BackReference(u32::from(number - b'0'), caseless)),
+                number @ b'1'..=b'9' if !matches!(self.rest.first(), Some(b'0'..=b'9')) => {
+                    Some(Node::BackReference(u32::from(number - b'0'), self.options.caseless))
+                }
                 escaped => match self.escape(escaped)? {
-                    Escape::Byte(byte) => Some(literal(byte)),
+                    Escape::Byte(byte) => Some(self.literal(byte)),
                     Escape::Class(bytes) => Some(Node::Byte(bytes)),
                 },
             },
             // A quantifier of nothing, or a brace that is one or is not, depending on the release.
-            b'*' | b'+' | b'?' | b'{' => None,
-            byte => Some(literal(byte)),
+            b'*' | b'+' | b'?' => None,
+            b'{' if matches!(self.rest.first(), None | Some(b'0'..=b'9' | b',' | b' ')) => None,
+            byte => Some(self.literal(byte)),
         }
     }
 
     /// After `(`.
-    fn group(&mut self, caseless: bool) -> Option<Node> {
+    fn group(&mut self) -> Option<Node> {
         self.depth += 1;
         if self.depth > MAX_DEPTH || self.rest.first() == Some(&b'*') {
             return None;
         }
-        let (mut caseless, mut kind) = (caseless, Kind::Plain);
+        let (outside, mut kind) = (self.options, Kind::Plain);
         let mut refers = true;
-        if self.take(b"?") {
+        if self.rest.first() == Some(&b'?') {
             refers = false;
-            let looks = [(&b"="[..], false, false), (b"!", false, true), (b"<=", true, false), (b"<!", true, true)];
+            let looks = [(&b"?="[..], false, false), (b"?!", false, true), (b"?<=", true, false), (b"?<!", true, true)];
             let look = looks.into_iter().find(|(mark, ..)| self.take(mark));
             if let Some((_, behind, negated)) = look {
                 kind = Kind::LookAround { behind, negated };
-            } else if self.take(b":") {
-            } else if self.take(b"i:") {
-                caseless = true;
-            } else if self.take(b">") {
+            } else if let Some((options, rest)) = self.options.changed_after(self.rest, b':') {
+                (self.options, self.rest) = (options, rest);
+            } else if self.take(b"?>") {
                 kind = Kind::Restricted;
-            } else if self.take(b"P<") || self.take(b"<") {
-                while self.next()? != b'>' {}
+            } else if self.take(b"?P<") || self.take(b"?<") {
+                self.take_until(b">")?;
                 refers = true;
             } else {
                 return None;
@@ -246,11 +225,12 @@ impl<'p> Reader<'p> {
             self.groups += 1;
             kind = if self.with_groups { Kind::Group(self.groups) } else { kind };
         }
-        let inner = self.choice(caseless)?;
+        let inner = self.choice()?;
         if !self.take(b")") {
             return None;
         }
         self.depth -= 1;
+        self.options = outside;
         Some(match kind {
             Kind::Plain => inner,
             Kind::Restricted => Node::Restricted(Box::new(inner)),
@@ -264,7 +244,7 @@ impl<'p> Reader<'p> {
             Some(b'*') => (0, None),
             Some(b'+') => (1, None),
             Some(b'?') => (0, Some(1)),
-            Some(b'{') => return self.counted(node),
+            Some(b'{') if self.at_quantifier() => return self.counted(node),
             _ => return Some(node),
         };
         self.next()?;
@@ -280,6 +260,10 @@ impl<'p> Reader<'p> {
         if !self.take(b"}") || max.is_some_and(|max| max < min || max == 0) {
             return None;
         }
+        let most = if matches!(node, Node::Byte(_)) { MAX_COUNT_OF_CLASS } else { MAX_COUNT };
+        if max.unwrap_or(min) > most {
+            return None;
+        }
         self.repeated(node, min, max)
     }
 
@@ -287,17 +271,17 @@ impl<'p> Reader<'p> {
         let digits = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let (number, rest) = self.rest.split_at_checked(digits)?;
         self.rest = rest;
-        std::str::from_utf8(number).ok()?.parse().ok().filter(|number| *number <= MAX_COUNT)
+        std::str::from_utf8(number).ok()?.parse().ok()
     }
 
     fn repeated(&mut self, node: Node, min: u32, max: Option<u32>) -> Option<Node> {
         // What repeats a condition is an error for some releases of PCRE.
-        if matches!(node, Node::Start | Node::End | Node::LineEnd | Node::WordBoundary(_) | Node::LookAround { .. }) {
+        if is_condition(&node) {
             return None;
         }
         let greedy = !self.take(b"?");
         let possessive = greedy && self.take(b"+");
-        if matches!(self.rest.first(), Some(b'*' | b'+' | b'?' | b'{')) {
+        if self.at_quantifier() {
             return None;
         }
         let repeat = Node::Repeat { node: Box::new(node), min, max, greedy };
@@ -305,14 +289,14 @@ impl<'p> Reader<'p> {
     }
 
     /// After `[`.
-    fn class(&mut self, caseless: bool) -> Option<Bytes> {
+    fn class(&mut self) -> Option<Bytes> {
         let negated = self.take(b"^");
         let mut bytes = Bytes::default();
         let mut first = true;
         loop {
             let start = match self.next()? {
                 b']' if !first => break,
-                b'[' if matches!(self.rest.first(), Some(b':' | b'.' | b'=')) => Escape::Class(self.posix()?),
+                b'[' if names_a_class(self.rest) => Escape::Class(self.posix()?),
                 // A hyphen is one for certain at both ends only.
                 b'-' if !first && self.rest.first() != Some(&b']') => return None,
                 b'\\' => match self.next()? {
@@ -329,7 +313,7 @@ impl<'p> Reader<'p> {
                 Escape::Byte(from) => {
                     self.next()?;
                     let to = match self.next()? {
-                        b'[' if matches!(self.rest.first(), Some(b':' | b'.' | b'=')) => return None,
+                        b'[' if names_a_class(self.rest) => return None,
                         b'\\' => match self.next()? {
                             b'b' => return None,
                             byte => self.escape(byte)?,
@@ -344,7 +328,7 @@ impl<'p> Reader<'p> {
                 Escape::Class(_) => return None,
             }
         }
-        let bytes = if caseless { bytes.caseless() } else { bytes };
+        let bytes = if self.options.caseless { bytes.caseless() } else { bytes };
         Some(if negated { bytes.negated() } else { bytes })
     }
 
@@ -362,6 +346,10 @@ impl<'p> Reader<'p> {
             b'W' => Escape::Class(Bytes::of(WORD).negated()),
             b's' => Escape::Class(Bytes::of(SPACE)),
             b'S' => Escape::Class(Bytes::of(SPACE).negated()),
+            b'h' => Escape::Class(Bytes::of(HORIZONTAL)),
+            b'H' => Escape::Class(Bytes::of(HORIZONTAL).negated()),
+            b'v' => Escape::Class(Bytes::of(VERTICAL)),
+            b'V' => Escape::Class(Bytes::of(VERTICAL).negated()),
             b'n' => Escape::Byte(b'\n'),
             b'r' => Escape::Byte(b'\r'),
             b't' => Escape::Byte(b'\t'),
@@ -369,16 +357,52 @@ impl<'p> Reader<'p> {
             b'e' => Escape::Byte(0x1b),
             b'a' => Escape::Byte(0x07),
             b'x' => {
-                let digits = [self.next()?, self.next()?];
+                let digits = if self.take(b"{") { self.take_until(b"}")? } else { self.hex_digits(2) };
                 if !digits.iter().all(u8::is_ascii_hexdigit) {
                     return None;
                 }
-                Escape::Byte(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?)
+                let digits = std::str::from_utf8(digits).ok()?;
+                Escape::Byte(if digits.is_empty() { return None } else { u8::from_str_radix(digits, 16).ok()? })
             }
             byte if byte.is_ascii_punctuation() || byte == b' ' => Escape::Byte(byte),
             _ => return None,
         })
     }
+
+    fn hex_digits(&mut self, most: usize) -> &'p [u8] {
+        let count = self.rest.iter().take(most).take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let (digits, rest) = self.rest.split_at_checked(count).unwrap_or_default();
+        self.rest = rest;
+        digits
+    }
+}
+
+/// Whether a bracket within a class begins a name, as in `[:alpha:]`: from what follows it.
+fn names_a_class(rest: &[u8]) -> bool {
+    let Some((mark @ (b':' | b'.' | b'='), mut rest)) = rest.split_first() else { return false };
+    loop {
+        rest = match rest {
+            [b'\\', b']' | b'\\', behind @ ..] => behind,
+            [first, b']', ..] if first == mark => return true,
+            [b']', ..] | [] => return false,
+            [b'[', second, ..] if second == mark => return false,
+            [_, behind @ ..] => behind,
+        };
+    }
+}
+
+fn look(node: Node, behind: bool) -> Node {
+    Node::LookAround { node: Box::new(node), behind, negated: false }
+}
+
+/// The start, or behind a newline that does not end the subject.
+fn line_start() -> Node {
+    let behind_newline = Node::Sequence(vec![look(Node::Byte(Bytes::one(b'\n')), true), look(Node::Byte(Bytes::all()), false)]);
+    Node::Choice(vec![Node::Start, behind_newline])
+}
+
+fn is_condition(node: &Node) -> bool {
+    matches!(node, Node::Start | Node::End | Node::LineEnd | Node::WordBoundary(_) | Node::LookAround { .. }) || *node == line_start()
 }
 
 enum Kind {
@@ -392,26 +416,3 @@ enum Escape {
     Byte(u8),
     Class(Bytes),
 }
-
-type Ranges = &'static [(u8, u8)];
-
-const DIGITS: Ranges = &[(b'0', b'9')];
-const WORD: Ranges = &[(b'0', b'9'), (b'A', b'Z'), (b'_', b'_'), (b'a', b'z')];
-const SPACE: Ranges = &[(b'\t', b'\r'), (b' ', b' ')];
-
-const POSIX: &[(&[u8], Ranges)] = &[
-    (b":alnum:]", &[(b'0', b'9'), (b'A', b'Z'), (b'a', b'z')]),
-    (b":alpha:]", &[(b'A', b'Z'), (b'a', b'z')]),
-    (b":ascii:]", &[(0, 0x7f)]),
-    (b":blank:]", &[(b'\t', b'\t'), (b' ', b' ')]),
-    (b":cntrl:]", &[(0, 0x1f), (0x7f, 0x7f)]),
-    (b":digit:]", DIGITS),
-    (b":graph:]", &[(b'!', b'~')]),
-    (b":lower:]", &[(b'a', b'z')]),
-    (b":print:]", &[(b' ', b'~')]),
-    (b":punct:]", &[(b'!', b'/'), (b':', b'@'), (b'[', b'`'), (b'{', b'~')]),
-    (b":space:]", SPACE),
-    (b":upper:]", &[(b'A', b'Z')]),
-    (b":word:]", WORD),
-    (b":xdigit:]", &[(b'0', b'9'), (b'A', b'F'), (b'a', b'f')]),
-];

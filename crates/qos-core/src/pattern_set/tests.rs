@@ -75,6 +75,10 @@ const TRICKY: &[(&str, &[&str])] = &[
     ("[[:alpha:]-]", &["-", "a", ":"]),
     ("[[:^digit:]]", &["1", "a"]),
     ("[:alpha]x", &["ax", ":x"]),
+    ("[a[=b]x", &["ax", "[x", "=x"]),
+    ("[[:a\\]:]x", &["ax", "]x", ":]x"]),
+    ("[a-[:b]x", &["[x", ":x", "cx"]),
+    ("[[.a]x", &[".x", "ax"]),
     ("[é]", &["é", "\u{c3}", "ã"]),
     ("é{2}", &["éé", "é\u{a9}"]),
     (r"\x41\x{42}\x4", &["AB\u{4}"]),
@@ -156,7 +160,9 @@ fn tricky_patterns_mean_what_pcre_means() {
 fn what_an_automaton_can_say_is_not_asked_of_pcre() {
     assert_eq!(ways(&["^/app/foo[0-9]+/", r"\.pdf$", "/(a|b)/x", "(?i)login", r"^/[\w.-]+\.php(/|$)", "^/a/.*/b$", ".*", ""]), (8, 0, 0));
     assert_eq!(ways(&["^/a/(?!b)", r"/(.+)/\1/x", "/a++b", "(?>/a)", "a$b"]), (0, 5, 0));
-    assert_eq!(ways(&["(?s)a.b", "(?=a)", r"a\Kb", r"\p{L}", "a{,2}"]), (0, 0, 5));
+    assert_eq!(ways(&["(?=a)", r"a\Kb", r"\p{L}", "a{,2}", "(?:ab){600}"]), (0, 0, 5));
+    assert_eq!(ways(&["(?s)a.b", "(?i)a(?-i)b", "(?x) a b # c", r"\Qa.\Eb", "(?#c)a", "{{a}}", r"\Ga[\h\v]", "[a[=<>]b"]), (8, 0, 0));
+    assert_eq!(ways(&["(?m)^a$", "a{600}b", "a[^b]{1,1000}b"]), (0, 3, 0));
     assert_eq!(ways(&["a.*b", "b.*c", "c.*d"]), (3, 0, 0));
     assert_eq!(ways(&["a.*b", "b.*c", "c.*d", "d.*e"]), (0, 4, 0));
 }
@@ -293,4 +299,23 @@ fn threads_share_a_set() {
             });
         }
     });
+}
+
+/// E2: all subjects share one budget, and what is left to PCRE has less of it at each byte the more bytes there are.
+#[test]
+fn subjects_share_what_a_pattern_may_take() {
+    let slow = set(&[r"(a+)+\1b"]);
+    let subject = format!("{}!b", "a".repeat(11));
+    let judge = |set: &PatternSet, subjects: &[&[u8]]| {
+        let mut said = Match::No;
+        set.judge(subjects, &mut |_, matched| said = matched);
+        said
+    };
+    assert_eq!(judge(&slow, &[subject.as_bytes(), b"b"]), Match::No);
+    assert_eq!(judge(&slow, &vec![subject.as_bytes(); 1000]), Match::GivenUp);
+    let pcre = set(&[r"a[^b]*[^c]*\p{L}z"]);
+    assert_eq!((ways(&[r"a[^b]*[^c]*\p{L}z"]), judge(&pcre, &[b"aaaa"]), judge(&pcre, &[b"aaaaxz"])), ((0, 0, 1), Match::No, Match::Yes));
+    for length in [4 << 10, 128 << 10] {
+        assert_eq!(judge(&pcre, &[format!("{}!z", "a".repeat(length)).as_bytes()]), Match::GivenUp, "{length}");
+    }
 }

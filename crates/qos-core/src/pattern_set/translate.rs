@@ -1,7 +1,11 @@
 //! From what was read to expressions of automatons: the same meaning where they can have it, a wider one where they cannot.
 
-use super::syntax::{Bytes, Node};
+use super::bytes::Bytes;
+use super::syntax::Node;
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, Look, Repetition};
+
+/// Largest count in an expression.
+const COUNTED: u32 = 500;
 
 /// A pattern as an expression that matches wherever the pattern does.
 pub(super) struct Translation {
@@ -42,6 +46,11 @@ fn expression(node: &Node, at_end: bool, exact: &mut bool) -> Hir {
             Hir::concat(nodes.iter().enumerate().map(|(at, node)| expression(node, at_end && at == last, exact)).collect())
         }
         Node::Choice(nodes) => Hir::alternation(nodes.iter().map(|node| expression(node, at_end, exact)).collect()),
+        // Many repetitions make large tables: a wider expression leaves the counting to the program.
+        Node::Repeat { node, min, max, .. } if max.unwrap_or(*min) > COUNTED => {
+            *exact = false;
+            repeat(expression(node, false, exact), (*min).min(COUNTED), None)
+        }
         Node::Repeat { node, min, max, .. } => repeat(expression(node, false, exact), *min, *max),
         Node::LineEnd | Node::LookAround { .. } => {
             *exact = false;

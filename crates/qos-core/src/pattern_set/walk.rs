@@ -1,16 +1,27 @@
 //! Runs programs: backtracking in the order of PCRE, and all of it, over the whole subject, counted.
+//!
+//! What came to nothing at a place is remembered, unless the pattern refers to its groups: then each part of a pattern is tried at most once at each place, and the time grows with the length of
+//! the subject and of the pattern only. Remembering begins when a subject turns out to need it.
 
 use super::machine::{Class, Program, Step};
+use super::{begin, is_set, set};
 use crate::pattern::{GivenUp, Match};
 
-/// Steps after which a subject is given up, and bytes of it for which there is one more: a third of a millisecond, for 128 KB twice that.
-const STEPS: usize = 50_000;
-const BYTES_PER_EXTRA: usize = 4;
 /// Bytes of a repetition that count as one step.
 const BYTES_PER_STEP: usize = 8;
+/// Remembering begins after so many steps for each byte of a subject and so many more, or after this part of the steps that are left.
+const STEPS_PER_BYTE: usize = 2;
+const STEPS_BEFORE: usize = 256;
+const PART_BEFORE: usize = 8;
+/// Bytes of what can be remembered about splits; beyond, only the limit of steps bounds the time.
+const MOST_MEMORY: usize = 32 << 20;
 
 /// No position.
 const UNSET: usize = usize::MAX;
+
+/// No group, and no bytes.
+const UNKNOWN: Group = Group { opened: UNSET, found: (UNSET, UNSET) };
+const NOWHERE: (usize, usize) = (UNSET, 0);
 
 /// A group: where it was opened, and what it has matched.
 #[derive(Clone, Copy)]
@@ -38,45 +49,93 @@ enum Frame {
         class: usize,
         most: usize,
     },
+    /// Both of what was tried at a [`Step::Split`] have come to nothing: the mark for it.
+    Failed(usize),
+    /// A repetition without a bound has come to nothing: its step, and where it began.
+    FailedRun {
+        step: usize,
+        from: usize,
+    },
     Group(usize, Group),
     Register(usize, usize),
 }
 
-struct Run<'p> {
+/// Runs one program over subjects.
+pub(super) struct Walk<'p> {
     program: &'p Program,
     subject: &'p [u8],
+    /// Steps that may still be taken, over all subjects.
     left: usize,
     groups: Vec<Group>,
     registers: Vec<usize>,
     frames: Vec<Frame>,
+    /// Steps before remembering begins, at most; and those left when it does.
+    most_before: usize,
+    remember_at: Option<usize>,
+    /// Per place and split whether it came to nothing there, one bit each; empty until it is needed.
+    failed: Vec<u64>,
+    /// Per repetition without a bound the last bytes from each of which it came to nothing: the first of them, and the end.
+    failed_runs: Vec<(usize, usize)>,
 }
 
-/// Looks for a match anywhere in the subject.
-pub(super) fn search(program: &Program, subject: &[u8]) -> Match {
-    let mut run = Run {
-        program,
-        subject,
-        left: STEPS + subject.len() / BYTES_PER_EXTRA,
-        groups: vec![Group { opened: UNSET, found: (UNSET, UNSET) }; program.groups + 1],
-        registers: vec![UNSET; program.registers],
-        frames: Vec::new(),
-    };
-    let last = if program.anchored { 0 } else { subject.len() };
-    let mut at = 0;
-    while at <= last {
-        if let Some(first) = &program.first {
-            match subject.get(at..).and_then(|rest| rest.iter().position(|byte| is_in(first, *byte))) {
-                Some(ahead) if at + ahead <= last => at += ahead,
-                _ => return Match::No,
-            }
-        }
-        match run.from(0, at) {
-            Ok(Some(_)) => return Match::Yes,
-            Ok(None) => at += 1,
-            Err(GivenUp) => return Match::GivenUp,
+impl<'p> Walk<'p> {
+    /// `steps`: how many may be taken over all subjects.
+    pub(super) fn new(program: &'p Program, steps: usize) -> Walk<'p> {
+        Walk {
+            program,
+            subject: b"",
+            left: steps,
+            groups: vec![UNKNOWN; program.groups + 1],
+            registers: vec![UNSET; program.registers],
+            frames: Vec::new(),
+            most_before: usize::MAX,
+            remember_at: None,
+            failed: Vec::new(),
+            failed_runs: vec![NOWHERE; program.runs],
         }
     }
-    Match::No
+
+    /// The same, remembering from the first step on.
+    #[cfg(test)]
+    pub(super) fn remembering(program: &'p Program, steps: usize) -> Walk<'p> {
+        Walk { most_before: 0, ..Walk::new(program, steps) }
+    }
+
+    /// Steps that may still be taken.
+    pub(super) fn left(&self) -> usize {
+        self.left
+    }
+
+    /// Looks for a match anywhere in a subject.
+    pub(super) fn search(&mut self, subject: &'p [u8]) -> Match {
+        let program = self.program;
+        self.subject = subject;
+        self.groups.fill(UNKNOWN);
+        self.registers.fill(UNSET);
+        self.frames.clear();
+        self.failed.clear();
+        self.failed_runs.fill(NOWHERE);
+        let memory = subject.len().saturating_add(1).saturating_mul(program.splits) / 8;
+        let may_remember = program.forgetful && memory <= MOST_MEMORY;
+        let before = STEPS_BEFORE.saturating_add(subject.len().saturating_mul(STEPS_PER_BYTE)).min(self.left / PART_BEFORE).min(self.most_before);
+        self.remember_at = may_remember.then_some(self.left - before);
+        let last = if program.anchored { 0 } else { subject.len() };
+        let mut at = 0;
+        while at <= last {
+            if let Some(first) = &program.first {
+                match first.find(subject, at).filter(|at| *at <= last) {
+                    Some(place) => at = place,
+                    None => return Match::No,
+                }
+            }
+            match self.from(0, at) {
+                Ok(Some(_)) => return Match::Yes,
+                Ok(None) => at += 1,
+                Err(GivenUp) => return Match::GivenUp,
+            }
+        }
+        Match::No
+    }
 }
 
 fn is_in(class: &Class, byte: u8) -> bool {
@@ -87,7 +146,7 @@ fn is_word(byte: Option<&u8>) -> bool {
     byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
-impl Run<'_> {
+impl Walk<'_> {
     fn spend(&mut self, steps: usize) -> Result<(), GivenUp> {
         self.left = self.left.checked_sub(steps).ok_or(GivenUp)?;
         Ok(())
@@ -120,17 +179,27 @@ impl Run<'_> {
                 (Some(class), Some(byte)) if is_in(class, *byte) => Next::At(step + 1, at + 1),
                 _ => Next::Failed,
             },
-            Some(Step::Run { class, min, max, greedy }) => {
-                let most = if *greedy { *max } else { *min };
-                let count = self.count(*class, at, most);
+            Some(Step::Run { class, min, max, greedy, number }) => {
+                // What follows is tried behind each byte once: not again where that came to nothing.
+                let (from, to) = self.failed_runs.get(*number).copied().unwrap_or(NOWHERE);
+                if (from..=to).contains(&at) {
+                    return Ok(Next::Failed);
+                }
+                let before_known = at < from && from != UNSET;
+                let most = if before_known { (*max).min(from - at + *min - 1) } else { *max };
+                let count = self.count(*class, at, if *greedy { most } else { *min });
                 self.spend(count / BYTES_PER_STEP)?;
                 if count < *min {
                     return Ok(Next::Failed);
                 }
-                if *greedy && count > *min {
+                let varies = if *greedy { count > *min } else { most > *min };
+                if (varies || before_known) && *max == usize::MAX && program.forgetful {
+                    self.frames.push(Frame::FailedRun { step, from: at });
+                }
+                if *greedy && varies {
                     self.frames.push(Frame::Fewer { step: step + 1, at: at + count, least: at + *min });
-                } else if !*greedy && *max > *min {
-                    self.frames.push(Frame::More { step: step + 1, at: at + count, class: *class, most: at.saturating_add(*max) });
+                } else if varies {
+                    self.frames.push(Frame::More { step: step + 1, at: at + count, class: *class, most: at.saturating_add(most) });
                 }
                 Next::At(step + 1, at + count)
             }
@@ -141,7 +210,24 @@ impl Run<'_> {
                 let before = at.checked_sub(1).and_then(|before| subject.get(before));
                 when((is_word(before) != is_word(subject.get(at))) == *is_one)
             }
-            Some(Step::Split(first, second)) => {
+            Some(Step::Split { first, second, number }) => {
+                let way = program.ways.next(*number, subject.get(at));
+                if way == begin::NOWHERE {
+                    return Ok(Next::Failed);
+                }
+                if usize::from(way) != step {
+                    return Ok(Next::At(usize::from(way), at));
+                }
+                if self.remember_at.is_some_and(|at| self.left <= at) {
+                    let mark = at * program.splits + number;
+                    if self.failed.is_empty() {
+                        self.failed = vec![0; ((subject.len() + 1) * program.splits).div_ceil(64)];
+                    }
+                    if is_set(&self.failed, mark) {
+                        return Ok(Next::Failed);
+                    }
+                    self.frames.push(Frame::Failed(mark));
+                }
                 self.frames.push(Frame::Branch { step: *second, at });
                 Next::At(*first, at)
             }
@@ -225,6 +311,8 @@ impl Run<'_> {
                         return Ok(Some((step, at)));
                     }
                 }
+                Some(Frame::Failed(mark)) => set(&mut self.failed, mark),
+                Some(Frame::FailedRun { step, from }) => self.remember_run(step, from)?,
                 Some(frame) => self.undo(&frame),
                 None => break,
             }
@@ -232,11 +320,23 @@ impl Run<'_> {
         Ok(None)
     }
 
+    /// A repetition came to nothing: so it does from each of its bytes on, because what follows was tried behind all of them.
+    fn remember_run(&mut self, step: usize, from: usize) -> Result<(), GivenUp> {
+        let Some(Step::Run { class, number, .. }) = self.program.steps.get(step) else { return Ok(()) };
+        let known = self.failed_runs.get(*number).copied().unwrap_or(NOWHERE);
+        let most = if from < known.0 && known.0 != UNSET { known.0 - from } else { usize::MAX };
+        let length = self.count(*class, from, most);
+        self.spend(length / BYTES_PER_STEP)?;
+        let to = if length == most { known.1 } else { from + length };
+        self.failed_runs.get_mut(*number).into_iter().for_each(|run| *run = (from, to));
+        Ok(())
+    }
+
     fn undo(&mut self, frame: &Frame) {
         match frame {
             Frame::Group(number, before) => self.groups.get_mut(*number).into_iter().for_each(|group| *group = *before),
             Frame::Register(number, before) => self.registers.get_mut(*number).into_iter().for_each(|register| *register = *before),
-            Frame::Branch { .. } | Frame::Fewer { .. } | Frame::More { .. } => {}
+            Frame::Branch { .. } | Frame::Fewer { .. } | Frame::More { .. } | Frame::Failed(_) | Frame::FailedRun { .. } => {}
         }
     }
 
