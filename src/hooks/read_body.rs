@@ -111,6 +111,7 @@ pub fn parameters<'a>(asked: &mut Asked<'a>) -> Result<Option<&'a ReadBody>, c_i
         filter: location(request).is_some_and(|location| location.inspects_bodies()),
         strict: location(request).is_some_and(|location| location.url.strict_body == Some(true)),
         raw_types: server.and_then(|body| body.raw_types.clone()).unwrap_or_default(),
+        unicode: location(request).and_then(|location| location.url.decoding).is_some_and(|decoding| decoding.unicode),
     };
     let goes_on = !matches!(outcome, Outcome::Read);
     let whole = bytes.whole().filter(|_| !goes_on).unwrap_or_default();
