@@ -192,6 +192,52 @@ fn the_variable_wins_over_the_location_over_the_server() {
     }
 }
 
+/// httpd takes the filters of a request away when it redirects it within itself.
+#[test]
+fn redirects_within_the_server_do_not_end_the_count() {
+    let config = "Action upload /cgi/upload
+RewriteEngine On
+<Directory @DOCS@/app>
+Options FollowSymLinks
+RewriteEngine On
+RewriteRule ^(.*)$ /cgi/$1
+</Directory>
+<Directory @DOCS@/act>
+SetHandler upload
+</Directory>
+<Directory @DOCS@/index>
+Options FollowSymLinks
+DirectoryIndex /cgi/upload
+</Directory>
+<Directory @DOCS@/twice>
+Options FollowSymLinks
+RewriteEngine On
+RewriteRule ^(.*)$ /app/$1
+</Directory>";
+    for log_only in [false, true] {
+        let mode = if log_only { "QS_LogOnly on" } else { "" };
+        let server = limited().load("rewrite").load("actions").config(config).config(mode).start();
+        for folder in ["app", "act", "index", "twice"] {
+            std::fs::create_dir(server.docs().join(folder)).unwrap();
+        }
+        std::fs::write(server.docs().join("act/upload"), "").unwrap();
+        for path in ["/app/upload", "/act/upload", "/index/", "/twice/upload"] {
+            for (name, _, headers, body, limit) in cases(path) {
+                // The log knows the request by the variable that tells what is wrong.
+                if log_only {
+                    let seen = post(server.client(), path, &headers, &body);
+                    assert_eq!(seen.statuses, [200, 200], "{path} {name}\n{}{}", seen.text, server.error_log());
+                } else {
+                    check(&server, server.addr(), &(name, path, headers, body, limit));
+                }
+            }
+        }
+        let action = if log_only { " (log only)" } else { "" };
+        let lines = format!("mod_qos(044): access denied{action}, QS_LimitRequestBody: max=1000 this=");
+        assert_eq!(server.count_log(&lines), 4 * 5, "{}", server.error_log());
+    }
+}
+
 /// The worked example of section 15.6.
 #[test]
 fn the_limit_may_depend_on_the_type() {

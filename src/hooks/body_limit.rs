@@ -76,12 +76,12 @@ pub fn too_large(request: Request<'_>, state: &mut RequestState, runtime: &Runti
     denied(request, state, runtime, &denial)
 }
 
-/// A body turns out to be too long while it is read: logs and counts; false in log-only mode.
+/// A body turns out to be too long while it is read, by this request or by one that it was redirected from: logs and counts; false in log-only mode.
 pub fn ends_body(request: Request<'_>, limit: u64, length: u64) -> bool {
     let Some(runtime) = runtime() else { return false };
     log_limit(request, runtime, DIRECTIVE, Some((limit, length)));
     count_and_note(request, runtime, 44);
-    if let Some(state) = RequestState::of(request) {
+    if let Some(state) = RequestState::of(request.initial()) {
         state.letters.add(b'D');
     }
     !runtime.log_only
