@@ -315,6 +315,36 @@ fn in_log_only_mode_everything_is_served_and_one_line_per_request_is_written() {
     }
 }
 
+/// Nobody fills the disk with requests that are denied.
+#[test]
+fn many_lines_are_summed_up() {
+    let server = Server::builder().config("QS_LimitRequestBody 10\n<Location /cgi/json>\nQS_DenyBody on\n</Location>").start();
+    let flood = |target: &str, body: &[u8], status: u16, id: &str| {
+        let denied = || server.client().request("POST", target, &["Content-Type: application/json"], body).unwrap().status;
+        for _ in 0..200 {
+            assert_eq!(denied(), status, "{}", server.error_log());
+        }
+        let summed = |lines: &[String]| {
+            let rest = lines.iter().filter_map(|line| line.split_once(", message repeated ")?.1.strip_suffix(" times")?.parse::<usize>().ok()).sum::<usize>();
+            (lines.iter().filter(|line| !line.contains("(previously)")).count(), rest)
+        };
+        // What came on top is said when another line is due: of one process, which the next request may not meet.
+        let mut sent = 200;
+        let all = wait_until(SECONDS(10), || {
+            sent += 1;
+            assert_eq!(denied(), status);
+            let (single, rest) = summed(&server.lines(id));
+            rest > 0 && single + rest <= sent
+        });
+        let lines = server.lines(id);
+        let (single, rest) = summed(&lines);
+        assert!(all && rest > 0 && single < 200, "{single} single, {rest} summed up of {sent}: {lines:#?}");
+        assert!(lines.iter().any(|line| line.starts_with(&format!("mod_qos({id}): access denied (previously), "))), "{lines:#?}");
+    };
+    flood("/cgi/upload", &[b'x'; 11], 413, "044");
+    flood("/cgi/json", b"{", 403, "048");
+}
+
 /// An upload over HTTP/2 that announces no length.
 fn upload(url: &str, bytes: usize) -> Said {
     let curl = "curl -q -sS -k --max-time 20 --http2-prior-knowledge -X POST -T - -H Expect: -w '%{http_code} %{http_version}'";

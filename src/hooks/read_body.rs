@@ -19,6 +19,7 @@ use crate::runtime::Runtime;
 use once_cell::unsync::OnceCell;
 use qos_core::body::{self, ContentType, Facts, MOST_BYTES, Options};
 use qos_core::parameters::Parsed;
+use qos_core::rules::message::summed_up;
 use qos_core::variables::Headers;
 use std::ffi::c_int;
 use std::fmt::Display;
@@ -204,11 +205,10 @@ fn not_understood(asked: &mut Asked<'_>, reason: &dyn Display, code: Option<u16>
     static LINES: log::Sparse = log::Sparse::new();
     let (request, denies) = (asked.request, code != Some(200));
     let level = if denies { log::Level::Error } else { log::Level::Warning };
-    let (client, id) = (String::from_utf8_lossy(request.client()).into_owned(), unique_id(request));
-    let media = ContentType::new(request.header(c"Content-Type")).media();
     let enforced = denies && !asked.runtime.log_only;
-    if LINES.allows() {
-        log::request(request, level, || body::message(reason, media, enforced, &client, &id));
+    if log::has_line(request, level, LINES.one_more(), |times| summed_up(48, "invalid request body", times)) {
+        let media = ContentType::new(request.header(c"Content-Type")).media();
+        log::request(request, level, || body::message(reason, media, enforced, &String::from_utf8_lossy(request.client()), &unique_id(request)));
     }
     if denies {
         let status = code.map_or(ffi::HTTP_FORBIDDEN as c_int, c_int::from);
