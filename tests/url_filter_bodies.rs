@@ -221,6 +221,26 @@ fn the_tables_of_the_specification() {
     }
 }
 
+/// Section 13.5: values that are not URL-encoded are matched as they are and decoded once, also where no further passes are made.
+#[test]
+fn decoded_once() {
+    let server = serving("<Location /once>\nQS_Decoding once\nQS_DenyQueryBody on\nQS_DenyQuery +s deny <script\n</Location>");
+    for (name, header, body, status) in [
+        ("a value as it is", MULTIPART, field("<script"), 403),
+        ("a value, decoded", MULTIPART, field("%3Cscript"), 403),
+        ("a value, decoded twice", MULTIPART, field("%253Cscript"), 404),
+        ("JSON, decoded", JSON, br#"{"a":"%3cscript"}"#.to_vec(), 403),
+        ("a form", FORM, b"a=%3cscript".to_vec(), 403),
+        ("a form, decoded twice", FORM, b"a=%253cscript".to_vec(), 404),
+    ] {
+        assert_eq!(ask(&server, &post(name, "/once/x", header, &body, None)), status, "{name}: {}", server.error_log());
+    }
+    // QS_Decoding uni counts for a query that is JSON, too.
+    let server = serving("<Location /uni>\nQS_Decoding uni\nQS_PermitUriBody on\nQS_PermitUri +p deny \"^/uni/x\\?J_a0_v=A$\"\n</Location>");
+    assert_eq!(ask(&server, &get("uni", "/uni/x?[\"%u0041\"]", JSON, None)), 404, "{}", server.error_log());
+    assert_eq!(ask(&server, &get("uni", "/uni/x?[\"%u0042\"]", JSON, Some("041"))), 403, "{}", server.error_log());
+}
+
 /// Example 15.9: the backend gets what was inspected.
 #[test]
 fn inflated_bodies() {
@@ -252,7 +272,9 @@ fn parameters_of_bodies_are_audited_where_they_count() {
     ask(&server, &post("a", "/shop/item", FORM, b"id=%31", None));
     ask(&server, &post("b", "/other/item?a", FORM, b"secret=1", None));
     let read = || std::fs::read_to_string(server.root().join("audit_log")).unwrap_or_default();
-    for line in ["POST /shop /shop/item?id=%31", "POST /other /other/item?a"] {
+    // Notes end at a NUL.
+    ask(&server, &post("c", "/shop/item", FORM, b"id=\0&x=1", Some("041")));
+    for line in ["POST /shop /shop/item?id=%31", "POST /other /other/item?a", "POST /shop /shop/item?id=%00&x=1"] {
         assert!(wait_until(Duration::from_secs(5), || read().lines().any(|found| found == line)), "{line}: {}", read());
     }
 }

@@ -21,14 +21,17 @@ use qos_core::body::{self, ContentType, Facts, MOST_BYTES, Options};
 use qos_core::parameters::Parsed;
 use qos_core::rules::message::summed_up;
 use qos_core::variables::Headers;
-use std::ffi::c_int;
+use std::ffi::{c_char, c_int};
 use std::fmt::Display;
 
 /// What was read, and what was found in it. Lives in the request's pool.
 pub struct ReadBody {
     /// Slices of `bytes` and of strings of the request.
     parsed: Parsed<'static>,
-    line: OnceCell<Vec<u8>>,
+    /// `?` and the parameters as one line, in the request's pool.
+    line: OnceCell<(*const c_char, usize)>,
+    /// The same for notes, which end at the first NUL.
+    noted: OnceCell<*const c_char>,
     /// Its table for other modules.
     pub table: OnceCell<*mut ffi::apr_table_t>,
     bytes: Spool,
@@ -64,9 +67,40 @@ impl ReadBody {
         &self.parsed
     }
 
-    /// The parameters as one line, made when it is first asked for.
-    pub fn line(&self) -> &[u8] {
-        self.line.get_or_init(|| self.parsed.line())
+    /// The parameters as one line, made when it is first asked for: it may have three times the length of the body, so there is only one.
+    pub fn line(&self, request: Request<'_>) -> &[u8] {
+        self.with_mark(request).get(1..).unwrap_or_default()
+    }
+
+    /// The same with `?` before it, as a C string for notes.
+    pub fn noted(&self, request: Request<'_>) -> *const c_char {
+        *self.noted.get_or_init(|| {
+            let line = self.with_mark(request);
+            if !line.contains(&0) {
+                return line.as_ptr().cast();
+            }
+            let text = line.iter().flat_map(|byte| if *byte == 0 { b"%00" } else { std::slice::from_ref(byte) });
+            request.initial().pool().string(&text.copied().collect::<Vec<u8>>())
+        })
+    }
+
+    fn with_mark(&self, request: Request<'_>) -> &[u8] {
+        let (text, length) = *self.line.get_or_init(|| {
+            let length = 1 + self.parsed.line_length();
+            let fill = |mut place: &mut [u8]| {
+                let mut write = |piece: &[u8]| {
+                    if let Some((here, rest)) = std::mem::take(&mut place).split_at_mut_checked(piece.len()) {
+                        here.copy_from_slice(piece);
+                        place = rest;
+                    }
+                };
+                write(b"?");
+                self.parsed.each_of_line(&mut write);
+            };
+            (request.initial().pool().fill_string(length, fill), length)
+        });
+        // SAFETY: made above, in the pool in which this value lives.
+        unsafe { std::slice::from_raw_parts(text.cast(), length) }
     }
 }
 
@@ -128,7 +162,7 @@ pub fn parameters<'a>(asked: &mut Asked<'a>) -> Result<Option<&'a ReadBody>, c_i
     // which the value goes, and nothing looks at them when it is dropped.
     let parsed = unsafe { std::mem::transmute::<Parsed<'_>, Parsed<'static>>(parsed) };
     let length = bytes.len();
-    let body = request.pool().own(ReadBody { parsed, line: OnceCell::new(), table: OnceCell::new(), bytes, place: 0, goes_on });
+    let body = request.pool().own(ReadBody { parsed, line: OnceCell::new(), noted: OnceCell::new(), table: OnceCell::new(), bytes, place: 0, goes_on });
     asked.state.body = body;
     if let Some(status) = judge(asked, outcome, error, server.and_then(|body| body.error_code)) {
         return Err(status);
