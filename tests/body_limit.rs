@@ -192,6 +192,52 @@ fn the_variable_wins_over_the_location_over_the_server() {
     }
 }
 
+/// httpd takes the filters of a request away when it redirects it within itself.
+#[test]
+fn redirects_within_the_server_do_not_end_the_count() {
+    let config = "Action upload /cgi/upload
+RewriteEngine On
+<Directory @DOCS@/app>
+Options FollowSymLinks
+RewriteEngine On
+RewriteRule ^(.*)$ /cgi/$1
+</Directory>
+<Directory @DOCS@/act>
+SetHandler upload
+</Directory>
+<Directory @DOCS@/index>
+Options FollowSymLinks
+DirectoryIndex /cgi/upload
+</Directory>
+<Directory @DOCS@/twice>
+Options FollowSymLinks
+RewriteEngine On
+RewriteRule ^(.*)$ /app/$1
+</Directory>";
+    for log_only in [false, true] {
+        let mode = if log_only { "QS_LogOnly on" } else { "" };
+        let server = limited().load("rewrite").load("actions").config(config).config(mode).start();
+        for folder in ["app", "act", "index", "twice"] {
+            std::fs::create_dir(server.docs().join(folder)).unwrap();
+        }
+        std::fs::write(server.docs().join("act/upload"), "").unwrap();
+        for path in ["/app/upload", "/act/upload", "/index/", "/twice/upload"] {
+            for (name, _, headers, body, limit) in cases(path) {
+                // The log knows the request by the variable that tells what is wrong.
+                if log_only {
+                    let seen = post(server.client(), path, &headers, &body);
+                    assert_eq!(seen.statuses, [200, 200], "{path} {name}\n{}{}", seen.text, server.error_log());
+                } else {
+                    check(&server, server.addr(), &(name, path, headers, body, limit));
+                }
+            }
+        }
+        let action = if log_only { " (log only)" } else { "" };
+        let lines = format!("mod_qos(044): access denied{action}, QS_LimitRequestBody: max=1000 this=");
+        assert_eq!(server.count_log(&lines), 4 * 5, "{}", server.error_log());
+    }
+}
+
 /// The worked example of section 15.6.
 #[test]
 fn the_limit_may_depend_on_the_type() {
@@ -267,6 +313,36 @@ fn in_log_only_mode_everything_is_served_and_one_line_per_request_is_written() {
         }
         server.stop();
     }
+}
+
+/// Nobody fills the disk with requests that are denied.
+#[test]
+fn many_lines_are_summed_up() {
+    let server = Server::builder().config("QS_LimitRequestBody 10\n<Location /cgi/json>\nQS_DenyBody on\n</Location>").start();
+    let flood = |target: &str, body: &[u8], status: u16, id: &str| {
+        let denied = || server.client().request("POST", target, &["Content-Type: application/json"], body).unwrap().status;
+        for _ in 0..200 {
+            assert_eq!(denied(), status, "{}", server.error_log());
+        }
+        let summed = |lines: &[String]| {
+            let rest = lines.iter().filter_map(|line| line.split_once(", message repeated ")?.1.strip_suffix(" times")?.parse::<usize>().ok()).sum::<usize>();
+            (lines.iter().filter(|line| !line.contains("(previously)")).count(), rest)
+        };
+        // What came on top is said when another line is due: of one process, which the next request may not meet.
+        let mut sent = 200;
+        let all = wait_until(SECONDS(10), || {
+            sent += 1;
+            assert_eq!(denied(), status);
+            let (single, rest) = summed(&server.lines(id));
+            rest > 0 && single + rest <= sent
+        });
+        let lines = server.lines(id);
+        let (single, rest) = summed(&lines);
+        assert!(all && rest > 0 && single < 200, "{single} single, {rest} summed up of {sent}: {lines:#?}");
+        assert!(lines.iter().any(|line| line.starts_with(&format!("mod_qos({id}): access denied (previously), "))), "{lines:#?}");
+    };
+    flood("/cgi/upload", &[b'x'; 11], 413, "044");
+    flood("/cgi/json", b"{", 403, "048");
 }
 
 /// An upload over HTTP/2 that announces no length.

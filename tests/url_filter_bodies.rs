@@ -109,6 +109,37 @@ fn forms() -> Vec<Row> {
     ]
 }
 
+/// What readers of forms understand differently.
+fn evasions() -> Vec<Row> {
+    let (app, item, search) = ("/app/post", "/shop/item", "/shop/search");
+    let hidden = |headers: &str, value: &str| part(&format!("name=\"f\"\r\n{headers}"), value);
+    let words = |value: &str| part("name=\"q\"", value);
+    let nested = "--b2\r\nContent-Disposition: form-data; name=\"q\"\r\n\r\nok\r\n--b2--";
+    vec![
+        post("nested, a plain value", app, MULTIPART, &hidden("Content-Type: multipart/mixed; boundary=b2", &format!("%3Cscript\r\n{nested}")), Some("qu2")),
+        post("nested, permitted", search, MULTIPART, &words("ok"), None),
+        post("nested, not permitted", search, MULTIPART, &part("name=\"evil\"\r\nContent-Type: multipart/mixed; boundary=b2", nested), Some("041")),
+        post("nested without a name, not permitted", search, MULTIPART, &part("x=y\r\nContent-Type: multipart/mixed; boundary=b2", nested), Some("041")),
+        post("LF among CRLF", app, MULTIPART, &field("x\n--b1\nContent-Disposition: form-data; name=\"g\"\n\ny"), Some("048")),
+        post("NUL in a header", app, MULTIPART, &hidden("\0", "x"), Some("048")),
+        post("a header without a colon", app, MULTIPART, &hidden(";filename=x", "x"), Some("048")),
+        post("CR in a header", app, MULTIPART, &part("name=\"f\"\rX: y", "x"), Some("048")),
+        post("pieces of a file name", app, MULTIPART, &part("name=\"f\"; filename*0=\"<scr\"; filename*1=\"ipt\"", "x"), Some("048")),
+        post("words behind the type", item, "Content-Type: application/x-www-form-urlencoded foo", b"evil=1", Some("048")),
+        post("no ; before the boundary", item, "Content-Type: multipart/form-data boundary=b1", &field("x"), Some("048")),
+        post("UTF-7", item, "Content-Type: application/x-www-form-urlencoded; charset=utf-7", b"id=1", Some("048")),
+        post("preamble", search, MULTIPART, &[b"x\r\n".as_slice(), &words("ok")].concat(), Some("041")),
+        post("epilogue", search, MULTIPART, &[words("ok"), b"x".to_vec()].concat(), Some("041")),
+        post("parts behind the end", search, MULTIPART, &[words("ok"), field("x")].concat(), Some("048")),
+        post("no type", item, NO_TYPE, b"id=1&evil=1", Some("041")),
+        post("a form without fields", app, MULTIPART, b"--b1--\r\n", None),
+        post("a form without fields, permitted", item, MULTIPART, b"--b1--\r\n", None),
+        post("JSON of another type", app, "Content-Type: application/vnd.api+json", br#"{"q":"\u003cscript"}"#, Some("qu2")),
+        post("JSON without a type", app, NO_TYPE, br#"{"q":"\u003cscript"}"#, Some("qu2")),
+        post("JSON as text", app, PLAIN, br#"["\u003cscript"]"#, Some("qu2")),
+    ]
+}
+
 /// Section 16.4.
 fn json() -> Vec<Row> {
     let app = "/app/api";
@@ -170,7 +201,7 @@ const IDS: [&str; 4] = ["040", "041", "046", "048"];
 fn the_tables_of_the_specification() {
     for config in ["PARP_BodyData application/json", ""] {
         let server = serving(config);
-        for (number, row) in forms().into_iter().chain(json()).enumerate() {
+        for (number, row) in forms().into_iter().chain(json()).chain(evasions()).enumerate() {
             // A rule writes 20 lines a second.
             if number % 15 == 14 {
                 std::thread::sleep(Duration::from_millis(1100));
@@ -188,6 +219,26 @@ fn the_tables_of_the_specification() {
         }
         assert!(!server.error_log().contains("drop+table") && !server.error_log().contains("b=2"), "nothing of a body is logged");
     }
+}
+
+/// Section 13.5: values that are not URL-encoded are matched as they are and decoded once, also where no further passes are made.
+#[test]
+fn decoded_once() {
+    let server = serving("<Location /once>\nQS_Decoding once\nQS_DenyQueryBody on\nQS_DenyQuery +s deny <script\n</Location>");
+    for (name, header, body, status) in [
+        ("a value as it is", MULTIPART, field("<script"), 403),
+        ("a value, decoded", MULTIPART, field("%3Cscript"), 403),
+        ("a value, decoded twice", MULTIPART, field("%253Cscript"), 404),
+        ("JSON, decoded", JSON, br#"{"a":"%3cscript"}"#.to_vec(), 403),
+        ("a form", FORM, b"a=%3cscript".to_vec(), 403),
+        ("a form, decoded twice", FORM, b"a=%253cscript".to_vec(), 404),
+    ] {
+        assert_eq!(ask(&server, &post(name, "/once/x", header, &body, None)), status, "{name}: {}", server.error_log());
+    }
+    // QS_Decoding uni counts for a query that is JSON, too.
+    let server = serving("<Location /uni>\nQS_Decoding uni\nQS_PermitUriBody on\nQS_PermitUri +p deny \"^/uni/x\\?J_a0_v=A$\"\n</Location>");
+    assert_eq!(ask(&server, &get("uni", "/uni/x?[\"%u0041\"]", JSON, None)), 404, "{}", server.error_log());
+    assert_eq!(ask(&server, &get("uni", "/uni/x?[\"%u0042\"]", JSON, Some("041"))), 403, "{}", server.error_log());
 }
 
 /// Example 15.9: the backend gets what was inspected.
@@ -221,7 +272,9 @@ fn parameters_of_bodies_are_audited_where_they_count() {
     ask(&server, &post("a", "/shop/item", FORM, b"id=%31", None));
     ask(&server, &post("b", "/other/item?a", FORM, b"secret=1", None));
     let read = || std::fs::read_to_string(server.root().join("audit_log")).unwrap_or_default();
-    for line in ["POST /shop /shop/item?id=%31", "POST /other /other/item?a"] {
+    // Notes end at a NUL.
+    ask(&server, &post("c", "/shop/item", FORM, b"id=\0&x=1", Some("041")));
+    for line in ["POST /shop /shop/item?id=%31", "POST /other /other/item?a", "POST /shop /shop/item?id=%00&x=1"] {
         assert!(wait_until(Duration::from_secs(5), || read().lines().any(|found| found == line)), "{line}: {}", read());
     }
 }

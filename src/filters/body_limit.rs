@@ -12,9 +12,14 @@ use std::ffi::c_int;
 /// Counts the body of this request.
 pub fn count_body(request: Request<'_>, limit: u64) {
     if let Some(state) = RequestState::of(request) {
-        state.body_limit = limit;
-        BODY_LIMIT.add_input(std::ptr::from_mut(state).cast(), Some(request), request.connection());
+        (state.body_limit, state.counts_body) = (limit, true);
+        count_on(request, state);
     }
+}
+
+/// Counts what is still to be read of the body, for this request or the one that it was redirected to. `state`: that of the initial request.
+pub fn count_on(request: Request<'_>, state: &mut RequestState) {
+    BODY_LIMIT.add_input(std::ptr::from_mut(state).cast(), Some(request), request.connection());
 }
 
 /// The counting filter. Beyond the limit it ends the body with httpd's "no space" error, which readers turn into 413.

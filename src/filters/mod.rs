@@ -20,12 +20,29 @@ pub use search::search_body;
 pub use stream::add_stream_filter;
 pub use throttle::{Throttle, throttle};
 
+use crate::hooks::RequestState;
+use crate::hooks::read_body::ReadBody;
 use crate::httpd::connection::Connection;
 use crate::httpd::ffi;
 use crate::httpd::request::Request;
 use std::ffi::{CStr, c_void};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, Ordering};
+
+/// A request that another one was redirected to: httpd takes all filters of the content away then. It gets the body that was read, and what is still to be read goes on to be counted.
+pub fn input_again(request: Request<'_>) {
+    let Some(state) = RequestState::of(request.initial()) else { return };
+    // SAFETY: made in the pool of the initial request, which outlives what is redirected from it; its thread uses it alone.
+    let goes_on = unsafe { state.body.as_ref() }.is_none_or(ReadBody::goes_on);
+    if !state.body.is_null() {
+        // What was read only begins the body: it was counted, and comes before what the client goes on to send.
+        let add = if goes_on { replay::replay_begin } else { replay::again };
+        add(request, state.body);
+    }
+    if goes_on && state.counts_body {
+        body_limit::count_on(request, state);
+    }
+}
 
 /// A registered filter.
 struct Registered(AtomicPtr<ffi::ap_filter_rec_t>);

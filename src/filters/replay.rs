@@ -17,7 +17,7 @@ pub fn replay(request: Request<'_>, body: *mut ReadBody) {
     again(request, body);
 }
 
-/// A request that another one was redirected to: httpd takes all filters of the content away then.
+/// The same for a request that another one was redirected to, whose filters are gone.
 pub fn again(request: Request<'_>, body: *mut ReadBody) {
     REPLAY.add_input(body.cast(), Some(request), request.connection());
 }

@@ -13,6 +13,7 @@ use crate::httpd::request::Request;
 use crate::runtime::{Runtime, feature, runtime};
 use qos_core::body::{self, Verdict};
 use qos_core::message;
+use qos_core::rules::message::summed_up;
 use std::ffi::c_int;
 
 /// HP-2: the first that is known of a body, before anything reads it.
@@ -76,12 +77,12 @@ pub fn too_large(request: Request<'_>, state: &mut RequestState, runtime: &Runti
     denied(request, state, runtime, &denial)
 }
 
-/// A body turns out to be too long while it is read: logs and counts; false in log-only mode.
+/// A body turns out to be too long while it is read, by this request or by one that it was redirected from: logs and counts; false in log-only mode.
 pub fn ends_body(request: Request<'_>, limit: u64, length: u64) -> bool {
     let Some(runtime) = runtime() else { return false };
     log_limit(request, runtime, DIRECTIVE, Some((limit, length)));
     count_and_note(request, runtime, 44);
-    if let Some(state) = RequestState::of(request) {
+    if let Some(state) = RequestState::of(request.initial()) {
         state.letters.add(b'D');
     }
     !runtime.log_only
@@ -90,15 +91,20 @@ pub fn ends_body(request: Request<'_>, limit: u64, length: u64) -> bool {
 /// mod_deflate does not inflate any more of a body: a few bytes that become many (L13). Its own answer would be 400; in log-only mode, too, nobody
 /// can read the body.
 pub fn inflates_too_much(request: Request<'_>, state: &mut RequestState, runtime: &Runtime) -> c_int {
-    let (client, id) = (String::from_utf8_lossy(request.client()).into_owned(), unique_id(request));
-    log::request(request, log::Level::Error, || message::inflates_too_much(&client, &id));
+    write(request, message::inflates_too_much);
     let status = ffi::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int;
     denied(request, state, runtime, &Denial::new(44).status(status)).unwrap_or(status)
 }
 
 /// 044.
 fn log_limit(request: Request<'_>, runtime: &Runtime, directive: &str, numbers: Option<(u64, u64)>) {
-    let client = String::from_utf8_lossy(request.client()).into_owned();
-    let unique_id = unique_id(request);
-    log::request(request, log::Level::Error, || message::body_limit(directive, numbers, runtime.log_only, &client, &unique_id));
+    write(request, |client, id| message::body_limit(directive, numbers, runtime.log_only, client, id));
+}
+
+/// The line about a body, from client and id of the request; or none, where there are many of them.
+fn write(request: Request<'_>, line: impl FnOnce(&str, &str) -> String) {
+    static LINES: log::Sparse = log::Sparse::new();
+    if log::has_line(request, log::Level::Error, LINES.one_more(), |times| summed_up(44, "request body limit", times)) {
+        log::request(request, log::Level::Error, || line(&String::from_utf8_lossy(request.client()), &unique_id(request)));
+    }
 }

@@ -47,9 +47,10 @@ pub fn by_parameters(asked: &mut Asked<'_>) -> Option<c_int> {
     let subject = match body {
         Some(body) => {
             if !request.has_note(c"qos-parp-query") {
-                request.set_note(c"qos-parp-query", request.pool().string(body.line()));
+                // Behind the `?`.
+                request.set_note(c"qos-parp-query", body.noted(request).wrapping_add(1));
             }
-            body.line()
+            body.line(request)
         }
         None => request.target_query()?,
     };

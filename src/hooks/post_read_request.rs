@@ -42,9 +42,7 @@ pub unsafe extern "C" fn before_setenvif(r: *mut ffi::request_rec) -> c_int {
         variables(request, connection, record);
         // httpd renames the variables of a redirected request; this one keeps its name (request-event.md section 2.10).
         if let Some(outer) = request.outer() {
-            if let Some(body) = RequestState::of(request.initial()).map(|state| state.body).filter(|body| !body.is_null()) {
-                filters::replay::again(request, body);
-            }
+            filters::input_again(request);
             request.take_variable(c"QS_ErrorNotes", outer);
             request.take_variable(c"QS_RuleId", outer);
             request.take_variable(c"QS_Country", outer);

@@ -19,15 +19,19 @@ use crate::runtime::Runtime;
 use once_cell::unsync::OnceCell;
 use qos_core::body::{self, ContentType, Facts, MOST_BYTES, Options};
 use qos_core::parameters::Parsed;
+use qos_core::rules::message::summed_up;
 use qos_core::variables::Headers;
-use std::ffi::c_int;
+use std::ffi::{c_char, c_int};
 use std::fmt::Display;
 
 /// What was read, and what was found in it. Lives in the request's pool.
 pub struct ReadBody {
     /// Slices of `bytes` and of strings of the request.
     parsed: Parsed<'static>,
-    line: OnceCell<Vec<u8>>,
+    /// `?` and the parameters as one line, in the request's pool.
+    line: OnceCell<(*const c_char, usize)>,
+    /// The same for notes, which end at the first NUL.
+    noted: OnceCell<*const c_char>,
     /// Its table for other modules.
     pub table: OnceCell<*mut ffi::apr_table_t>,
     bytes: Spool,
@@ -63,9 +67,40 @@ impl ReadBody {
         &self.parsed
     }
 
-    /// The parameters as one line, made when it is first asked for.
-    pub fn line(&self) -> &[u8] {
-        self.line.get_or_init(|| self.parsed.line())
+    /// The parameters as one line, made when it is first asked for: it may have three times the length of the body, so there is only one.
+    pub fn line(&self, request: Request<'_>) -> &[u8] {
+        self.with_mark(request).get(1..).unwrap_or_default()
+    }
+
+    /// The same with `?` before it, as a C string for notes.
+    pub fn noted(&self, request: Request<'_>) -> *const c_char {
+        *self.noted.get_or_init(|| {
+            let line = self.with_mark(request);
+            if !line.contains(&0) {
+                return line.as_ptr().cast();
+            }
+            let text = line.iter().flat_map(|byte| if *byte == 0 { b"%00" } else { std::slice::from_ref(byte) });
+            request.initial().pool().string(&text.copied().collect::<Vec<u8>>())
+        })
+    }
+
+    fn with_mark(&self, request: Request<'_>) -> &[u8] {
+        let (text, length) = *self.line.get_or_init(|| {
+            let length = 1 + self.parsed.line_length();
+            let fill = |mut place: &mut [u8]| {
+                let mut write = |piece: &[u8]| {
+                    if let Some((here, rest)) = std::mem::take(&mut place).split_at_mut_checked(piece.len()) {
+                        here.copy_from_slice(piece);
+                        place = rest;
+                    }
+                };
+                write(b"?");
+                self.parsed.each_of_line(&mut write);
+            };
+            (request.initial().pool().fill_string(length, fill), length)
+        });
+        // SAFETY: made above, in the pool in which this value lives.
+        unsafe { std::slice::from_raw_parts(text.cast(), length) }
     }
 }
 
@@ -111,6 +146,7 @@ pub fn parameters<'a>(asked: &mut Asked<'a>) -> Result<Option<&'a ReadBody>, c_i
         filter: location(request).is_some_and(|location| location.inspects_bodies()),
         strict: location(request).is_some_and(|location| location.url.strict_body == Some(true)),
         raw_types: server.and_then(|body| body.raw_types.clone()).unwrap_or_default(),
+        unicode: location(request).and_then(|location| location.url.decoding).is_some_and(|decoding| decoding.unicode),
     };
     let goes_on = !matches!(outcome, Outcome::Read);
     let whole = bytes.whole().filter(|_| !goes_on).unwrap_or_default();
@@ -126,7 +162,7 @@ pub fn parameters<'a>(asked: &mut Asked<'a>) -> Result<Option<&'a ReadBody>, c_i
     // which the value goes, and nothing looks at them when it is dropped.
     let parsed = unsafe { std::mem::transmute::<Parsed<'_>, Parsed<'static>>(parsed) };
     let length = bytes.len();
-    let body = request.pool().own(ReadBody { parsed, line: OnceCell::new(), table: OnceCell::new(), bytes, place: 0, goes_on });
+    let body = request.pool().own(ReadBody { parsed, line: OnceCell::new(), noted: OnceCell::new(), table: OnceCell::new(), bytes, place: 0, goes_on });
     asked.state.body = body;
     if let Some(status) = judge(asked, outcome, error, server.and_then(|body| body.error_code)) {
         return Err(status);
@@ -203,11 +239,10 @@ fn not_understood(asked: &mut Asked<'_>, reason: &dyn Display, code: Option<u16>
     static LINES: log::Sparse = log::Sparse::new();
     let (request, denies) = (asked.request, code != Some(200));
     let level = if denies { log::Level::Error } else { log::Level::Warning };
-    let (client, id) = (String::from_utf8_lossy(request.client()).into_owned(), unique_id(request));
-    let media = ContentType::new(request.header(c"Content-Type")).media();
     let enforced = denies && !asked.runtime.log_only;
-    if LINES.allows() {
-        log::request(request, level, || body::message(reason, media, enforced, &client, &id));
+    if log::has_line(request, level, LINES.one_more(), |times| summed_up(48, "invalid request body", times)) {
+        let media = ContentType::new(request.header(c"Content-Type")).media();
+        log::request(request, level, || body::message(reason, media, enforced, &String::from_utf8_lossy(request.client()), &unique_id(request)));
     }
     if denies {
         let status = code.map_or(ffi::HTTP_FORBIDDEN as c_int, c_int::from);

@@ -22,6 +22,8 @@ pub struct RequestState {
     pub body_bytes: u64,
     /// Limit of the body.
     pub body_limit: u64,
+    /// They are counted.
+    pub counts_body: bool,
     /// The body went beyond the limit.
     pub body_too_large: bool,
     /// This module reads the body.
@@ -193,6 +195,7 @@ impl RequestState {
             open: true,
             body_bytes: 0,
             body_limit: 0,
+            counts_body: false,
             body_too_large: false,
             reading: false,
             inflates: false,

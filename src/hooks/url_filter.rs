@@ -39,29 +39,19 @@ pub fn judge(asked: &mut Asked<'_>) -> Option<c_int> {
         Ok(body) => body,
         Err(status) => return Some(status),
     };
-    let line = match body {
-        Some(body) => filter::has_line(body.parsed()).then(|| body.line()),
-        None => request.note(c"qos-parp-query").or(target.query),
-    };
-    if let Some(line) = line.filter(|_| body.is_some()) {
-        note_line(request, line);
+    // The line as it came is made for the notes alone.
+    if let Some(body) = body.filter(|body| filter::has_line(body.parsed())) {
+        note_line(request, body);
     }
+    let line = if body.is_none() { request.note(c"qos-parp-query").or(target.query) } else { None };
     let parameters = Parameters { parsed: body.map(ReadBody::parsed), line };
     let findings = filter::judge(filter, target, Stage::Body(parameters), all);
     carry_out(asked, &findings)
 }
 
 /// The parameters as one line, for other rules and for an access log (section 5.2).
-fn note_line(request: Request<'_>, line: &[u8]) {
-    // Notes end at the first NUL.
-    let mut text = vec![b'?'];
-    for byte in line {
-        match byte {
-            0 => text.extend_from_slice(b"%00"),
-            byte => text.push(*byte),
-        }
-    }
-    let noted = request.pool().string(&text);
+fn note_line(request: Request<'_>, body: &ReadBody) {
+    let noted = body.noted(request);
     request.set_note(c"qos-query", noted);
     // The same text, behind its `?`.
     request.set_note(c"qos-parp-query", noted.wrapping_add(1));

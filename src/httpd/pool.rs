@@ -28,6 +28,17 @@ impl Pool {
         unsafe { ffi::apr_pstrmemdup(self.0, text.as_ptr().cast(), text.len()) }
     }
 
+    /// A C string in the pool, which `fill` puts there: so many bytes, zeros before.
+    pub fn fill_string(self, length: usize, fill: impl FnOnce(&mut [u8])) -> *const c_char {
+        // SAFETY: the pool is live, and APR aborts the process when memory ends; `fill` sees the bytes, but not the NUL behind them.
+        unsafe {
+            let place = ffi::apr_palloc(self.0, (length + 1) as _).cast::<u8>();
+            place.write_bytes(0, length + 1);
+            fill(std::slice::from_raw_parts_mut(place, length));
+            place.cast()
+        }
+    }
+
     /// A path below httpd's root, or an absolute one as it is.
     pub fn relative_to_root(self, path: &[u8]) -> Option<std::path::PathBuf> {
         use std::os::unix::ffi::OsStrExt;

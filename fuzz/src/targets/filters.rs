@@ -6,7 +6,7 @@ use std::ffi::CString;
 
 use crate::input::{assert_line, fields, first, groups};
 use qos_core::filter::{
-    Action, Decoding, Finding, Kind, Parameters, Rule, Stage, Target, Test, UrlFilter, decode, further, has_line, judge, message, normalized,
+    Action, Decoding, Finding, Kind, Parameters, Rule, Stage, Target, Test, UrlFilter, decode, further, judge, message, normalized,
 };
 use qos_core::parameters::{Origin, Parameter, Parsed};
 use qos_core::pattern::{Options, Pattern};
@@ -78,10 +78,10 @@ fn decoders(text: &[u8], decoding: Decoding) {
 fn verdicts(filter: &UrlFilter, target: Target<'_>, parsed: Option<&Parsed<'_>>) {
     let parsed = parsed.map(|parsed| Parsed { query: target.query, ..parsed.clone() });
     let line = match &parsed {
-        Some(parsed) => has_line(parsed).then(|| Cow::Owned(parsed.line())),
-        None => target.query.map(Cow::Borrowed),
+        Some(_) => None,
+        None => target.query,
     };
-    let parameters = Parameters { parsed: parsed.as_ref(), line: line.as_deref() };
+    let parameters = Parameters { parsed: parsed.as_ref(), line };
     let whole = judge(filter, target, Stage::Whole(parameters), true);
     let mut steps = judge(filter, target, Stage::Head, true);
     steps.extend(judge(filter, target, Stage::Body(parameters), true));

@@ -10,7 +10,7 @@ pub fn run(data: &[u8]) {
     let options = Options { filter: true, raw_types: RawTypes::new(&[b"text/xml"]), ..Options::default() };
     let (found, error) = parse(&facts, &options);
     assert!(found.raw.is_none_or(|raw| raw == body));
-    assert_eq!(found.unparsed, error.is_some());
+    assert!(found.unparsed || error.is_none());
     if let Some(error) = error {
         assert_line(&message(&error, ContentType::new(Some(content_type)).media(), true, "192.0.2.7", "id"));
         assert!(body.is_empty() || found.subjects.last().is_some_and(|subject| subject.as_ref() == body), "what is not understood can be looked at");

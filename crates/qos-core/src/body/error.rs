@@ -10,6 +10,10 @@ use std::fmt;
 pub enum Error {
     /// `Content-Type` names more than one type, and readers may choose different ones.
     SeveralTypes,
+    /// `Content-Type` holds more than a type and its parameters, or readers differ about which type it is.
+    Type,
+    /// A charset in which bytes of ASCII may be other characters.
+    Charset,
     /// Nothing is known about bodies of this type.
     NoParser,
     /// It is compressed.
@@ -20,12 +24,18 @@ pub enum Error {
     Header,
     /// No delimiter.
     NoPart,
+    /// The boundary stands somewhere else than in a delimiter, or something else than blanks stands behind one.
+    Delimiter,
+    /// Some lines that matter end with CRLF, some with LF.
+    LineEnds,
     /// The last part has no end.
     NotClosed,
     /// Something follows the closing delimiter on its line.
     AfterClose,
     /// A part whose headers have no end.
     PartHeaders,
+    /// A line among the headers of a part that is no header.
+    PartHeader,
     /// A part that names the same thing twice.
     Ambiguous,
     /// A part without a name.
@@ -48,14 +58,19 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::SeveralTypes => f.write_str("several content types"),
+            Error::Type => f.write_str("malformed content type"),
+            Error::Charset => f.write_str("charset that cannot be inspected"),
             Error::NoParser => f.write_str("no parser for this content type"),
             Error::Encoded => f.write_str("compressed, cannot be inspected"),
             Error::Boundary => f.write_str("multipart: no usable boundary"),
             Error::Header => f.write_str("malformed parameters of a header"),
             Error::NoPart => f.write_str("multipart: no part"),
+            Error::Delimiter => f.write_str("multipart: the boundary within something else"),
+            Error::LineEnds => f.write_str("multipart: lines end differently"),
             Error::NotClosed => f.write_str("multipart: the closing delimiter is missing"),
             Error::AfterClose => f.write_str("multipart: text behind the closing delimiter"),
             Error::PartHeaders => f.write_str("multipart: the headers of a part have no end"),
+            Error::PartHeader => f.write_str("multipart: malformed headers of a part"),
             Error::Ambiguous => f.write_str("multipart: ambiguous headers of a part"),
             Error::NoName => f.write_str("multipart: a part without a name"),
             Error::TransferEncoding => f.write_str("multipart: unknown transfer encoding"),

@@ -32,6 +32,11 @@ pub fn trim(text: &[u8]) -> &[u8] {
     text.get(begin..end).unwrap_or_default()
 }
 
+/// Whether it is a token (RFC 9110 section 5.6.2).
+pub fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+}
+
 /// Whether a `,` stands outside of quotes.
 pub fn has_comma(field: &[u8]) -> bool {
     let (mut quoted, mut bytes) = (false, field.iter());
@@ -82,38 +87,55 @@ fn quoted_length(text: &[u8]) -> Option<usize> {
 impl<'a> Iterator for Parameters<'a> {
     type Item = Result<Parameter<'a>, Error>;
 
-    /// A piece without `=` is no parameter, and skipped.
+    /// A piece without `=` is no parameter, and skipped. What readers end at different places is an error: blanks around the `=`, and quotes or backslashes
+    /// elsewhere than in a quoted string.
     fn next(&mut self) -> Option<Self::Item> {
+        let has_quotes = |text: &[u8]| text.iter().any(|byte| matches!(byte, b'"' | b'\'' | b'\\'));
         loop {
-            let begin = self.0.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b';' | b'\r' | b'\n'))?;
+            let begin = self.0.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b';'))?;
             let text = self.0.get(begin..)?;
             let end = text.iter().position(|byte| matches!(byte, b'=' | b';')).unwrap_or(text.len());
             let (name, rest) = text.split_at_checked(end)?;
             let Some(rest) = rest.strip_prefix(b"=") else {
+                if has_quotes(name) {
+                    return self.wrong();
+                }
                 self.0 = rest;
                 continue;
             };
-            let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-            let rest = rest.get(blanks..)?;
+            if !is_token(name) || matches!(rest, [b' ' | b'\t', ..]) {
+                return self.wrong();
+            }
             let (value, rest, quoted) = match rest.strip_prefix(b"\"") {
                 Some(inside) => {
-                    let Some((value, rest)) = quoted_length(inside).and_then(|length| inside.split_at_checked(length)) else {
-                        self.0 = b"";
-                        return Some(Err(Error::Header));
-                    };
+                    let Some((value, rest)) = quoted_length(inside).and_then(|length| inside.split_at_checked(length)) else { return self.wrong() };
                     (value, rest.get(1..)?, true)
                 }
                 None => {
                     let end = rest.iter().position(|byte| *byte == b';').unwrap_or(rest.len());
                     let (value, rest) = rest.split_at_checked(end)?;
+                    // `filename*=UTF-8''x`.
+                    if value.iter().any(|byte| matches!(byte, b'"' | b'\\') || *byte == b'\'' && !name.ends_with(b"*")) {
+                        return self.wrong();
+                    }
                     (trim(value), rest, false)
                 }
             };
             // `"a"b`: readers differ about what that is.
-            let clean = trim(rest).first().is_none_or(|byte| *byte == b';');
-            self.0 = if clean { rest } else { b"" };
-            return Some(if clean { Ok(Parameter { name: trim(name), value, quoted }) } else { Err(Error::Header) });
+            if trim(rest).first().is_some_and(|byte| *byte != b';') {
+                return self.wrong();
+            }
+            self.0 = rest;
+            return Some(Ok(Parameter { name, value, quoted }));
         }
+    }
+}
+
+impl<'a> Parameters<'a> {
+    /// Nothing is read behind an error.
+    fn wrong(&mut self) -> Option<Result<Parameter<'a>, Error>> {
+        self.0 = b"";
+        Some(Err(Error::Header))
     }
 }
 
@@ -133,11 +155,26 @@ mod tests {
     #[test]
     fn parameters_are_told_apart() {
         assert_eq!(split(b" form-data ;x").0, b"form-data");
-        assert_eq!(read("a; b=c; D=\"e;f\" ;; g ; h = i j ;"), pairs(&[("b", "c"), ("D", "e;f"), ("h", "i j")]));
+        assert_eq!(read("a; b=c; D=\"e;f\" ;; g ; h=i j ;"), pairs(&[("b", "c"), ("D", "e;f"), ("h", "i j")]));
         assert_eq!(read(r#"a; n="x\"y"; f="C:\dir\new.txt""#), pairs(&[("n", "x\"y"), ("f", r"C:\dir\new.txt")]));
         assert_eq!(read(r#"a; n="\\"; f="""#), pairs(&[("n", "\\"), ("f", "")]));
         assert_eq!(read("a"), pairs(&[]));
-        for bad in ["a; b=\"c", "a; b=\"c\"d", "a; b=\"c\\\""] {
+        assert_eq!(read("a; f*=UTF-8''%3Cy"), pairs(&[("f*", "UTF-8''%3Cy")]));
+        for bad in [
+            "a; b=\"c",
+            "a; b=\"c\"d",
+            "a; b=\"c\\\"",
+            "a; b =c",
+            "a; b= c",
+            "a; b='c; d=e'",
+            "a; b=c\"d",
+            "a; b=c\\d",
+            "a; \"; b=c; \"",
+            "a; '; b=c",
+            "a; =c",
+            "a; b c=d",
+            "a; b*=\"c\"d",
+        ] {
             assert_eq!(read(bad), Err(Error::Header), "{bad}");
         }
     }

@@ -31,6 +31,8 @@ pub struct Options {
     pub strict: bool,
     /// `QS_BodyData`.
     pub raw_types: RawTypes,
+    /// A query that is JSON may have escapes of code points (`QS_Decoding uni`).
+    pub unicode: bool,
 }
 
 /// Finds the parameters of a request: those of its URL, then those of its body. With an error, what was found up to it, and the whole body as a subject of
@@ -43,7 +45,7 @@ pub fn parse<'a>(facts: &Facts<'a>, options: &Options) -> (Parsed<'a>, Option<Er
     let is_json = || ContentType::new(facts.content_type).parser() == Media::Json;
     let result = of_query.and_then(|()| match facts.query {
         _ if !facts.body.is_empty() => of_body(&mut found, facts, options),
-        Some(query @ [b'[' | b'{', ..]) if options.filter && is_json() => json_query(&mut found, query),
+        Some(query @ [b'[' | b'{', ..]) if options.filter && is_json() => json_query(&mut found, query, options.unicode),
         _ => Ok(()),
     });
     let error = result.err();
@@ -61,6 +63,9 @@ fn of_body<'a>(found: &mut Parsed<'a>, facts: &Facts<'a>, options: &Options) -> 
     if content_type.is_ambiguous() {
         return Err(Error::SeveralTypes);
     }
+    if options.filter {
+        content_type.check()?;
+    }
     if is_encoded(facts.content_encoding.unwrap_or_default()) {
         found.unparsed = true;
         return if options.filter { Err(Error::Encoded) } else { Ok(()) };
@@ -71,8 +76,14 @@ fn of_body<'a>(found: &mut Parsed<'a>, facts: &Facts<'a>, options: &Options) -> 
     }
     match content_type.parser() {
         Media::Json => json(found, body, options)?,
-        _ if registered => as_it_is(found, body),
-        Media::Form => form::parameters(form::without_line_end(body), Origin::Form, &mut found.parameters)?,
+        _ if registered => as_it_is(found, content_type, body),
+        Media::Form => {
+            form::parameters(form::without_line_end(body), Origin::Form, &mut found.parameters)?;
+            if options.filter && looks_like_json(body) {
+                // Applications that expect JSON often do not ask for the type.
+                found.subjects.extend(json::unescaped(body).map(Into::into));
+            }
+        }
         Media::Multipart => {
             let mut reader = Reader { found, raw_types: &options.raw_types, has_raw_part: false, parts: 0 };
             reader.read(body, content_type, 1)?;
@@ -82,17 +93,32 @@ fn of_body<'a>(found: &mut Parsed<'a>, facts: &Facts<'a>, options: &Options) -> 
         }
         Media::Other if options.raw_types.has_all() => {
             found.raw = Some(body);
-            as_it_is(found, body);
+            as_it_is(found, content_type, body);
         }
-        Media::Other if options.filter && !options.strict => as_it_is(found, body),
+        Media::Other if options.filter && !options.strict => as_it_is(found, content_type, body),
         Media::Other => return Err(Error::NoParser),
     }
     Ok(())
 }
 
-/// A body of a type that is not taken apart.
-fn as_it_is<'a>(found: &mut Parsed<'a>, body: &'a [u8]) {
+/// A body of a type that is not taken apart. If it may be JSON all the same, texts count with what their escapes stand for, too. Of a type in which some reader finds parameters it satisfies no rule
+/// that permits.
+fn as_it_is<'a>(found: &mut Parsed<'a>, content_type: ContentType<'_>, body: &'a [u8]) {
     found.subjects.push(body.into());
+    found.unparsed |= content_type.may_be_read();
+    if content_type.mentions_json() || looks_like_json(body) {
+        // The whole of it, which needs no grammar and has no limit; each text alone, for patterns with anchors.
+        if let Some(unescaped) = json::unescaped(body) {
+            found.subjects.push(unescaped.into());
+            found.subjects.extend(json::parameters(body, &json::Limits::DEFAULT).map(|json| json.subjects).unwrap_or_default());
+        }
+    }
+}
+
+/// Whether a text begins as JSON does.
+pub(super) fn looks_like_json(text: &[u8]) -> bool {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    matches!(text.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'[' | b'"'))
 }
 
 /// JSON becomes parameters (section 7). What is none is refused where rules want to see what is in it.
@@ -112,8 +138,8 @@ fn json<'a>(found: &mut Parsed<'a>, text: &'a [u8], options: &Options) -> Result
 }
 
 /// A query that is JSON: the whole of it, decoded once, stands for its parameters then (section 7.2, FW-14).
-fn json_query(found: &mut Parsed<'_>, query: &[u8]) -> Result<(), Error> {
-    let text = decode(query, false).bytes;
+fn json_query(found: &mut Parsed<'_>, query: &[u8], unicode: bool) -> Result<(), Error> {
+    let text = decode(query, unicode).bytes;
     found.parameters.clear();
     (found.query, found.of_query) = (None, 0);
     let json = json::parameters(&text, &limits(found)).map_err(Error::Json)?;

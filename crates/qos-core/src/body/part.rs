@@ -2,24 +2,60 @@
 
 use super::MOST_PART_HEADERS;
 use super::error::Error;
-use super::field::{split, trim, unquote};
+use super::field::{is_token, split, trim, unquote};
+use super::media::count;
 use crate::query::hex_byte;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use std::borrow::Cow;
 
+/// How lines end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LineEnd {
+    /// As they have to.
+    #[default]
+    CrLf,
+    /// As some clients and readers have it.
+    Lf,
+}
+
+impl LineEnd {
+    /// Of a line that ends where a text ends.
+    pub fn of_end(text: &[u8]) -> Option<LineEnd> {
+        text.strip_suffix(b"\n").map(|line| if line.ends_with(b"\r") { LineEnd::CrLf } else { LineEnd::Lf })
+    }
+
+    /// Of a line that ends where a text begins.
+    pub fn of_begin(text: &[u8]) -> Option<LineEnd> {
+        match text {
+            [b'\r', b'\n', ..] => Some(LineEnd::CrLf),
+            [b'\n', ..] => Some(LineEnd::Lf),
+            _ => None,
+        }
+    }
+
+    /// Its bytes.
+    pub fn length(self) -> usize {
+        if self == LineEnd::CrLf { 2 } else { 1 }
+    }
+}
+
 /// A part.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Part<'a> {
     /// The name of its field.
     pub name: Option<Cow<'a, [u8]>>,
-    /// Names of files, of all kinds (`filename`, `filename*`), as they stand there.
+    /// Names of files, of all kinds (`filename`, `filename*`), as they stand there and without their escapes; the same of a name with escapes.
     pub filenames: Vec<Cow<'a, [u8]>>,
+    /// It has the name of a file.
+    pub is_file: bool,
     /// The value of its `Content-Type`.
     pub content_type: Option<Cow<'a, [u8]>>,
     /// How its content is encoded.
     pub encoding: Encoding,
+    /// Some readers find another name, or none.
+    pub differs: bool,
     /// What stands behind its headers.
     pub content: &'a [u8],
 }
@@ -48,9 +84,9 @@ impl<'a> Part<'a> {
     /// Reads the bytes between two delimiters.
     ///
     /// # Errors
-    /// Headers without an end, too long ones, and those that readers understand differently.
-    pub fn new(text: &'a [u8]) -> Result<Part<'a>, Error> {
-        let (headers, content) = Headers::new(text)?;
+    /// Headers without an end, too long ones, lines that are none, and those that readers understand differently.
+    pub fn new(text: &'a [u8], line_end: LineEnd) -> Result<Part<'a>, Error> {
+        let (headers, content) = Headers::new(text, line_end)?;
         let mut part = Part { content, ..Part::default() };
         if let Some(value) = headers.encoding {
             part.encoding = Encoding::new(trim(&value))?;
@@ -66,23 +102,53 @@ impl<'a> Part<'a> {
 
     /// Reads the value of `Content-Disposition`.
     fn dispose<'v>(&mut self, value: &'v [u8], keep: impl Fn(Cow<'v, [u8]>) -> Cow<'a, [u8]>) -> Result<(), Error> {
-        for parameter in split(value).1 {
+        let (kind, parameters) = split(value);
+        if !is_token(kind) {
+            return Err(Error::Header);
+        }
+        let mut names = 0;
+        for parameter in parameters {
             let parameter = parameter?;
+            let escapes = parameter.quoted && parameter.value.contains(&b'\\');
             let text = if parameter.quoted { unquote(parameter.value) } else { Cow::Borrowed(parameter.value) };
             let is = |name: &[u8]| parameter.name.eq_ignore_ascii_case(name);
             let begins = |name: &[u8]| parameter.name.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+            names += usize::from(is(b"name") || is(b"filename"));
+            self.is_file |= is(b"filename") || is(b"filename*");
+            // Some readers end the text at the first quote all the same.
+            self.differs |= parameter.value.windows(2).any(|two| two == b"\\\"");
             if is(b"name") {
                 if self.name.is_some() {
                     return Err(Error::Ambiguous);
                 }
+                // Without quotes it ends where the reader likes.
+                if !parameter.quoted && parameter.value.iter().any(|byte| b" \t\"(),/:<=>?@\\".contains(byte)) {
+                    return Err(Error::Header);
+                }
+                self.differs |= escapes;
+                if escapes {
+                    self.filenames.push(keep(Cow::Borrowed(parameter.value)));
+                }
                 self.name = Some(keep(text));
-            } else if begins(b"name*") {
-                // Some readers take it for the name (RFC 2231), most do not (RFC 7578).
-                return Err(Error::Ambiguous);
-            } else if is(b"filename") || begins(b"filename*") {
+            } else if is(b"filename*") {
+                // RFC 5987, and no charset that makes other characters of ASCII.
+                let charset = parameter.value.split(|byte| *byte == b'\'').next().unwrap_or_default();
+                if ![b"utf-8".as_slice(), b"iso-8859-1", b"us-ascii", b""].iter().any(|known| charset.eq_ignore_ascii_case(known)) {
+                    return Err(Error::Ambiguous);
+                }
                 self.filenames.push(keep(text));
+            } else if is(b"filename") {
+                if escapes {
+                    self.filenames.push(keep(Cow::Borrowed(parameter.value)));
+                }
+                self.filenames.push(keep(text));
+            } else if begins(b"name*") || begins(b"filename*") {
+                // Some readers take them for the name, or put them together (RFC 2231); most do not (RFC 7578).
+                return Err(Error::Ambiguous);
             }
         }
+        // Some readers find it within other words.
+        self.differs |= count(value, b"name=") != names;
         Ok(())
     }
 
@@ -110,7 +176,7 @@ impl Encoding {
 
 impl<'a> Headers<'a> {
     /// Splits a part at the first empty line.
-    fn new(text: &'a [u8]) -> Result<(Headers<'a>, &'a [u8]), Error> {
+    fn new(text: &'a [u8], line_end: LineEnd) -> Result<(Headers<'a>, &'a [u8]), Error> {
         let (mut headers, mut rest) = (Headers::default(), text);
         let mut current: Option<(&'a [u8], Cow<'a, [u8]>)> = None;
         loop {
@@ -120,9 +186,17 @@ impl<'a> Headers<'a> {
                 return Err(if rest.len() > window.len() { Error::LongPartHeaders } else { Error::PartHeaders });
             };
             let line = rest.get(..end).unwrap_or_default();
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let line = if line_end == LineEnd::CrLf { line.strip_suffix(b"\r").ok_or(Error::LineEnds)? } else { line };
             rest = rest.get(end + 1..).unwrap_or_default();
+            // Some readers end a line at CR, or all of them at NUL.
+            if line.iter().any(|byte| matches!(byte, 0..=8 | 10..=31 | 127)) {
+                return Err(Error::PartHeader);
+            }
             if let ([b' ' | b'\t', ..], Some((_, value))) = (line, current.as_mut()) {
+                // Some readers take blanks for the empty line.
+                if trim(line).is_empty() {
+                    return Err(Error::PartHeader);
+                }
                 value.to_mut().extend_from_slice(line);
                 continue;
             }
@@ -132,10 +206,12 @@ impl<'a> Headers<'a> {
             if line.is_empty() {
                 return Ok((headers, rest));
             }
-            if let Some(colon) = memchr::memchr(b':', line) {
-                let (name, value) = line.split_at_checked(colon).unwrap_or_default();
-                current = Some((trim(name), Cow::Borrowed(value.get(1..).unwrap_or_default())));
+            // Some readers take anything else for more of the line before.
+            let (name, value) = memchr::memchr(b':', line).and_then(|colon| line.split_at_checked(colon)).ok_or(Error::PartHeader)?;
+            if !is_token(name) {
+                return Err(Error::PartHeader);
             }
+            current = Some((name, Cow::Borrowed(value.get(1..).unwrap_or_default())));
         }
     }
 
@@ -202,13 +278,20 @@ mod tests {
 
     #[test]
     fn headers_of_parts() {
-        let part =
-            Part::new(b"Content-Disposition: form-data; name=\"a%22\\\"\";\r\n\tfilename=x; filename*=UTF-8''%3Cy\r\ncontent-type: text/x\r\nX: y\n\r\nv\r\n")
-                .unwrap();
-        assert_eq!(part.name.as_deref(), Some(b"a%22\"".as_slice()));
+        let read = |text: &'static [u8]| Part::new(text, LineEnd::CrLf);
+        let part = read(b"Content-Disposition: form-data; name=\"a%22\";\r\n\tfilename=x; filename*=UTF-8''%3Cy\r\ncontent-type: text/x\r\nX: y\r\n\r\nv\r\n")
+            .unwrap();
+        assert_eq!(part.name.as_deref(), Some(b"a%22".as_slice()));
         assert_eq!(part.filenames.iter().map(AsRef::as_ref).collect::<Vec<&[u8]>>(), [b"x".as_slice(), b"UTF-8''%3Cy"]);
-        assert_eq!((part.content, part.encoding), (b"v\r\n".as_slice(), Encoding::Plain));
-        assert_eq!(Part::new(b"\nv").unwrap(), Part { content: b"v", ..Part::default() });
+        assert_eq!((part.content, part.encoding, part.differs), (b"v\r\n".as_slice(), Encoding::Plain, false));
+        assert_eq!(Part::new(b"\nv", LineEnd::Lf).unwrap(), Part { content: b"v", ..Part::default() });
+        let path = read(b"Content-Disposition: form-data; name=a[]; filename=\"C:\\dir\\\\x\"\r\n\r\n").unwrap();
+        assert_eq!(path.filenames.iter().map(AsRef::as_ref).collect::<Vec<&[u8]>>(), [br"C:\dir\\x".as_slice(), br"C:\dir\x"]);
+        assert!(!path.differs);
+    }
+
+    #[test]
+    fn headers_of_parts_that_are_refused() {
         let long = [b"X: ".as_slice(), &vec![b'x'; 9000], b"\r\n\r\nv"].concat();
         for (text, error) in [
             (b"Content-Disposition: form-data; name=a\r\n".as_slice(), Error::PartHeaders),
@@ -217,10 +300,42 @@ mod tests {
             (b"Content-Disposition: x; name=a\r\nContent-Disposition: x; name=b\r\n\r\n", Error::Ambiguous),
             (b"Content-Disposition: x; name=a; name=b\r\n\r\n", Error::Ambiguous),
             (b"Content-Disposition: x; name=a; name*=UTF-8''b\r\n\r\n", Error::Ambiguous),
+            (b"Content-Disposition: x; name*0=a; name*1=b\r\n\r\n", Error::Ambiguous),
+            (b"Content-Disposition: x; name=a; filename*0=\"<scr\"; filename*1=ipt\r\n\r\n", Error::Ambiguous),
+            (b"Content-Disposition: x; name=a; filename*=utf-7''x\r\n\r\n", Error::Ambiguous),
             (b"Content-Disposition: x; name=\"a\r\n\r\n", Error::Header),
+            (b"Content-Disposition: x\"; name=a; y=\"\r\n\r\n", Error::Header),
+            (b"Content-Disposition: x; name=a b\r\n\r\n", Error::Header),
+            (b"Content-Disposition: x; name='a; y=b'\r\n\r\n", Error::Header),
+            (b"Content-Disposition: x; name =a\r\n\r\n", Error::Header),
+            (b"Content-Disposition: name=\"a\"\r\n\r\n", Error::Header),
             (b"Content-Transfer-Encoding: x-zip\r\n\r\n", Error::TransferEncoding),
+            // Lines that are none.
+            (b"Content-Disposition: x; name=a\r\n;filename=b\r\n\r\n", Error::PartHeader),
+            (b"Content-Disposition: x; name=a\r\nno colon\r\n\r\n", Error::PartHeader),
+            (b"Content-Disposition : x; name=a\r\n\r\n", Error::PartHeader),
+            (b": x\r\n\r\n", Error::PartHeader),
+            (b" X: y\r\n\r\n", Error::PartHeader),
+            (b"X: y\r\n \r\n\r\n", Error::PartHeader),
+            (b"X: y\0\r\n\r\n", Error::PartHeader),
+            (b"\0\r\n\r\n", Error::PartHeader),
+            (b"X: y\rContent-Disposition: x; name=a\r\n\r\n", Error::PartHeader),
+            (b"X: y\r\n\r\r\n\r\n", Error::PartHeader),
+            // Line ends.
+            (b"X: y\n\r\n", Error::LineEnds),
+            (b"X: y\r\n\nv", Error::LineEnds),
         ] {
-            assert_eq!(Part::new(text), Err(error), "{}", String::from_utf8_lossy(text));
+            assert_eq!(Part::new(text, LineEnd::CrLf), Err(error), "{}", text.escape_ascii());
+        }
+        assert_eq!(Part::new(b"X: y\r\n\n", LineEnd::Lf), Err(Error::PartHeader));
+    }
+
+    /// Names that some readers find elsewhere, or cut.
+    #[test]
+    fn names_that_differ() {
+        for value in ["name=\"a\\\"b\"", "name=\"a\\\\\"", "x-name=\"b\"; name=\"a\"", "filename=\"x name=b\"; name=a", "name=a; filename=\"\\\"; x=b\""] {
+            let text = format!("Content-Disposition: form-data; {value}\r\n\r\n");
+            assert!(Part::new(text.as_bytes(), LineEnd::CrLf).unwrap().differs, "{value}");
         }
     }
 

@@ -83,8 +83,7 @@ fn multipart_bodies() {
         ("quoted-printable", multipart(&[part("\r\nContent-Transfer-Encoding: quoted-printable", "=3Cscript")]), "f=%3d3Cscript", vec!["<script"]),
         ("line feeds", b"--b1\nContent-Disposition: form-data; name=f\n\na\nb\n--b1--".to_vec(), "f=a%0ab", vec![]),
         ("nothing in it", multipart(&[part("", "")]), "f=", vec![]),
-        ("inside of a line", multipart(&[part("", "x--b1--")]), "f=x--b1--", vec![]),
-        ("a longer word", multipart(&[part("", "--b1x\r\n--b12--")]), "f=--b1x%0d%0a--b12--", vec![]),
+        ("no boundary", multipart(&[part("", "x-b1--")]), "f=x-b1--", vec![]),
         ("a form within", multipart(&[part("\r\nContent-Type: application/x-www-form-urlencoded", "a=%31&b")]), "a=%31&b=&f=a%3d%2531%26b", vec![]),
         ("several", multipart(&[part("", "1"), part("", "2")]), "f=1&f=2", vec![]),
     ] {
@@ -114,7 +113,30 @@ fn multipart_bodies_that_are_refused() {
         ("B24", MULTIPART, b"--b1\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b1--".to_vec(), Error::NoName),
         ("no disposition", MULTIPART, b"--b1\r\nX: y\r\n\r\nx\r\n--b1--".to_vec(), Error::NoName),
         ("B25", "multipart/form-data", multipart(&[part("", "x")]), Error::Boundary),
-        ("no part", MULTIPART, b"--b1--\r\n".to_vec(), Error::NoPart),
+        ("no part", MULTIPART, b"x\r\n--b1--\r\n".to_vec(), Error::NoPart),
+        ("no part, but text", MULTIPART, b"--b1--\r\nx".to_vec(), Error::NoPart),
+        ("no part in a part", MULTIPART, multipart(&[part("\r\nContent-Type: multipart/mixed; boundary=b2", "--b2--")]), Error::NoPart),
+        ("inside of a line", MULTIPART, multipart(&[part("", "x--b1--")]), Error::Delimiter),
+        ("a longer word", MULTIPART, multipart(&[part("", "--b1x")]), Error::Delimiter),
+        ("a longer word in a header", MULTIPART, multipart(&[part("; filename=\"--b12\"", "")]), Error::Delimiter),
+        ("behind CR", MULTIPART, multipart(&[part("", "x\r--b1")]), Error::Delimiter),
+        ("before CR", MULTIPART, multipart(&[part("", "x\r\n--b1\ry")]), Error::Delimiter),
+        ("behind the end", MULTIPART, [multipart(&[part("", "x")]), multipart(&[part("", "y")])].concat(), Error::Delimiter),
+        ("ends twice", MULTIPART, [multipart(&[part("", "x")]), b"--b1--".to_vec()].concat(), Error::Delimiter),
+        ("behind LF", MULTIPART, multipart(&[part("", "x\n--b1\r\nContent-Disposition: form-data; name=g\r\n\r\ny")]), Error::LineEnds),
+        ("before LF", MULTIPART, multipart(&[part("", "x\r\n--b1\nContent-Disposition: form-data; name=g\r\n\r\ny")]), Error::LineEnds),
+        ("LF before the end", MULTIPART, [part("", "x").as_bytes(), b"y\n--b1--\r\n"].concat(), Error::LineEnds),
+        ("CRLF among LF", MULTIPART, b"--b1\nContent-Disposition: form-data; name=f\n\na\r\n--b1--".to_vec(), Error::LineEnds),
+        ("LF behind headers", MULTIPART, b"--b1\r\nContent-Disposition: form-data; name=f\n\na\r\n--b1--".to_vec(), Error::LineEnds),
+        ("no colon", MULTIPART, multipart(&[part("\r\n;filename=x", "")]), Error::PartHeader),
+        ("NUL", MULTIPART, multipart(&[part("\r\n\0", "")]), Error::PartHeader),
+        ("pieces of a name", MULTIPART, multipart(&[part("; filename*0=\"<scr\"; filename*1=\"ipt\"", "")]), Error::Ambiguous),
+        ("charset of a part", MULTIPART, multipart(&[part("\r\nContent-Type: text/plain; charset=utf-7", "+ADw-script")]), Error::Charset),
+        ("hidden multipart", MULTIPART, multipart(&[part("\r\nContent-Type: text/plain; x=multipart/mixed", "")]), Error::Type),
+        ("type", "multipart/form-data foo; boundary=b1", multipart(&[part("", "x")]), Error::Type),
+        ("words behind a type", "application/x-www-form-urlencoded foo", b"a=1".to_vec(), Error::Type),
+        ("without ;", "multipart/form-data boundary=b1", multipart(&[part("", "x")]), Error::Type),
+        ("charset", "application/x-www-form-urlencoded; charset=utf-7", b"a=1".to_vec(), Error::Charset),
         ("no empty line", MULTIPART, b"--b1\r\nContent-Disposition: form-data; name=f\r\n--b1--".to_vec(), Error::PartHeaders),
         ("text behind the end", MULTIPART, b"--b1\r\nContent-Disposition: x; name=f\r\n\r\nx\r\n--b1--x\r\n".to_vec(), Error::AfterClose),
         (
@@ -130,10 +152,70 @@ fn multipart_bodies_that_are_refused() {
         assert_eq!((found, subjects.last().cloned()), (Some(error), whole(&body).pop()), "{name}");
         assert!(read(None, content_type, &body, &filter()).0.unparsed, "{name}");
     }
+    // Who takes a part for a value sees all of it.
+    let inner = |body: &[u8]| {
+        let whole = text(body);
+        let of = |level: u32| whole[whole.find(&format!("--b{level}\\r")).unwrap()..].split_once(&format!("\\r\\n--b{}--", level - 1)).unwrap().0.to_owned();
+        (2..=4).map(of).collect::<Vec<_>>()
+    };
     let (content_type, body) = nested(4);
-    assert_eq!(line(None, &content_type, &body), ("f=x".to_owned(), vec![], None), "B26, 4 levels");
+    assert_eq!(line(None, &content_type, &body), ("f=x".to_owned(), inner(&body), None), "B26, 4 levels");
     let (content_type, body) = nested(5);
     assert_eq!(line(None, &content_type, &body).2, Some(Error::Levels), "B26, 5 levels");
+}
+
+/// What some readers understand differently satisfies no rule that permits; what they may find is looked at by those that deny.
+#[test]
+fn what_readers_differ_about() {
+    let nested = |headers: &str| {
+        multipart(&[part(&format!("{headers}\r\nContent-Type: multipart/mixed; boundary=b2"), "--b2\r\nContent-Disposition: x; name=g\r\n\r\n<\r\n--b2--")])
+    };
+    for (name, content_type, body, expected, subjects, unparsed) in [
+        ("plain", MULTIPART, multipart(&[part("", "1")]), "f=1", vec![], false),
+        ("a form without fields", MULTIPART, b"--b1--\r\n".to_vec(), "", vec![], false),
+        ("the same without a line end", MULTIPART, b"--b1--".to_vec(), "", vec![], false),
+        ("nested", MULTIPART, nested(""), "g=%3c&f=--b2%0d%0aContent-Disposition%3a%20x%3b%20name%3dg%0d%0a%0d%0a%3c%0d%0a--b2--", vec![], true),
+        ("blanks outside", MULTIPART, [b"\r\n".to_vec(), multipart(&[part("", "1")]), b" \r\n".to_vec()].concat(), "f=1", vec![], false),
+        ("preamble", MULTIPART, [b"x\r\n".to_vec(), multipart(&[part("", "1")])].concat(), "f=1", vec!["x"], true),
+        ("epilogue", MULTIPART, [multipart(&[part("", "1")]), b"--x".to_vec()].concat(), "f=1", vec!["--x"], true),
+        ("blanks behind a delimiter", MULTIPART, [part("", "1").as_bytes(), b"--b1-- \r\n"].concat(), "f=1", vec![], true),
+        ("encoded", MULTIPART, multipart(&[part("\r\nContent-Transfer-Encoding: base64", "MQ==")]), "f=MQ%3d%3d", vec!["1"], true),
+        ("a name within a name", MULTIPART, multipart(&[part("; x-name=y", "1")]), "f=1", vec![], true),
+        ("charset of a file", MULTIPART, multipart(&[part("; filename=x\r\nContent-Type: text/plain; charset=utf-16", "1")]), "f=1", vec!["x"], true),
+        (
+            "escapes of JSON in a part",
+            MULTIPART,
+            multipart(&[part("\r\nContent-Type: application/json", r#""\u003cscript""#)]),
+            "f=%22%5cu003cscript%22",
+            vec!["\\\"<script\\\""],
+            false,
+        ),
+        ("no type", "", b"a=1".to_vec(), "", vec!["a=1"], true),
+        ("text", "text/plain", b"a=1\\n".to_vec(), "", vec!["a=1\\\\n"], false),
+        ("another multipart", "multipart/related; boundary=b1", b"--b1--".to_vec(), "", vec!["--b1--"], true),
+        ("found within a type", "text/plain; x=urlencoded", b"a=1".to_vec(), "", vec!["a=1"], true),
+        (
+            "JSON of another type",
+            "application/vnd.api+json",
+            br#"{"q":"\u003cscript"}"#.to_vec(),
+            "",
+            vec![r#"{\"q\":\"\\u003cscript\"}"#, r#"{\"q\":\"<script\"}"#, "<script", "J_o_q_v=<script"],
+            true,
+        ),
+        ("no JSON of such a type", "text/json", br"\u003cscript".to_vec(), "", vec![r"\\u003cscript", "<script"], true),
+        ("JSON without its type", "text/plain", br#" ["\u003cscript"}"#.to_vec(), "", vec![r#" [\"\\u003cscript\"}"#, r#" [\"<script\"}"#], false),
+        ("JSON as a form", FORM, br#"{"a":"\u003cscript"}"#.to_vec(), r#"{"a":"\u003cscript"}="#, vec![r#"{\"a\":\"<script\"}"#], false),
+    ] {
+        let found = read(None, content_type, &body, &filter());
+        let seen = found.0.subjects.iter().map(|subject| text(subject)).collect::<Vec<_>>();
+        let subjects = subjects.into_iter().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!((String::from_utf8(found.0.line()).unwrap().as_str(), seen, found.0.unparsed, found.1), (expected, subjects, unparsed, None), "{name}");
+    }
+    let registered = Options { raw_types: RawTypes::new(&[FORM.as_bytes()]), ..filter() };
+    assert!(read(None, FORM, b"a=1", &registered).0.unparsed, "a form that is not taken apart");
+    // QS_Decoding uni.
+    let unicode = Options { unicode: true, ..filter() };
+    assert_eq!(read(Some("[\"%u0041\"]"), "application/json", b"", &unicode).0.line(), b"J_a0_v=A");
 }
 
 /// Section 16.4: what the parser of JSON finds has its place in the line, and what is wrong is told.

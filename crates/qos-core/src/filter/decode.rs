@@ -26,7 +26,7 @@ pub struct Decoded<'a> {
 
 /// How a code point becomes bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum CodePoints {
+pub(super) enum CodePoints {
     /// Its low byte; full-width ASCII as ASCII.
     LowByte,
     /// UTF-8; full-width ASCII as ASCII (FW-05).
@@ -73,91 +73,171 @@ pub fn further(text: &[u8], first: &[u8], decoding: Decoding) -> Vec<Vec<u8>> {
     all
 }
 
+/// What a pass came upon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pass {
+    /// Escapes that are none, which stay as they are.
+    pub errors: u32,
+    /// Something was decoded.
+    pub changed: bool,
+    /// Code points that are something else in UTF-8.
+    pub has_points: bool,
+}
+
+impl std::ops::AddAssign for Pass {
+    fn add_assign(&mut self, other: Pass) {
+        *self = Pass { errors: self.errors + other.errors, changed: self.changed | other.changed, has_points: self.has_points | other.has_points };
+    }
+}
+
 fn pass(text: &[u8], unicode: bool, points: CodePoints) -> Decoded<'_> {
     // Most of what is asked for needs no decoding, and costs no memory then.
-    let Some(start) = memchr::memchr3(b'%', b'\\', b'+', text) else {
+    if memchr::memchr3(b'%', b'\\', b'+', text).is_none() {
         return Decoded { bytes: Cow::Borrowed(text), errors: 0 };
-    };
-    let (plain, mut rest) = text.split_at(start);
-    let mut bytes = Vec::with_capacity(text.len());
-    bytes.extend_from_slice(plain);
-    let mut errors = 0;
-    while let Some((first, behind)) = rest.split_first() {
-        let escape = match first {
-            b'%' => percent(behind, unicode),
-            b'\\' => backslash(behind, unicode),
-            b'+' => Some(Escape::Byte(b' ', behind)),
-            _ => None,
-        };
-        rest = match escape {
-            Some(Escape::Byte(byte, behind)) => {
-                bytes.push(byte);
-                behind
-            }
-            Some(Escape::Point(high, low, behind)) => {
-                add_point(&mut bytes, [high, low], points);
-                behind
-            }
-            Some(Escape::Wrong) => {
-                errors += 1;
-                bytes.push(*first);
-                behind
-            }
-            None => {
-                bytes.push(*first);
-                behind
-            }
-        };
     }
+    let mut bytes = text.to_vec();
+    let errors = in_place(&mut bytes, 0, unicode, points).errors;
     Decoded { bytes: Cow::Owned(bytes), errors }
 }
 
-enum Escape<'a> {
-    /// A byte, and what stands behind it.
-    Byte(u8, &'a [u8]),
-    /// The two bytes of a code point, and what stands behind it.
-    Point(u8, u8, &'a [u8]),
-    /// It looks like one and is none.
+/// One pass over what stands behind a place of a buffer. It needs no other memory: nothing becomes longer.
+pub(super) fn in_place(bytes: &mut Vec<u8>, start: usize, unicode: bool, points: CodePoints) -> Pass {
+    let (mut from, mut to, mut pass) = (start, start, Pass::default());
+    while let Some((plain, escape, length)) = next(bytes.get(from..).unwrap_or_default(), unicode) {
+        if from != to {
+            bytes.copy_within(from..from + plain, to);
+        }
+        (from, to) = (from + plain, to + plain);
+        let mut utf8 = [0; 4];
+        let decoded: &[u8] = match escape {
+            Escape::Byte(byte) => {
+                pass.changed = true;
+                utf8[0] = byte;
+                &utf8[..1]
+            }
+            Escape::Point(high, low) => {
+                pass.changed = true;
+                pass.has_points |= differs(high, low);
+                point_as(points, high, low, &mut utf8)
+            }
+            Escape::Wrong | Escape::Itself => {
+                pass.errors += u32::from(matches!(escape, Escape::Wrong));
+                utf8[0] = bytes.get(from).copied().unwrap_or_default();
+                &utf8[..1]
+            }
+        };
+        if let Some(place) = bytes.get_mut(to..to + decoded.len()) {
+            place.copy_from_slice(decoded);
+        }
+        (from, to) = (from + length, to + decoded.len());
+    }
+    let end = bytes.len();
+    if from != to {
+        bytes.copy_within(from..end, to);
+    }
+    bytes.truncate(to + end - from);
+    pass
+}
+
+/// Whether there are code points that are something else in UTF-8.
+fn has_points(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let Some((plain, escape, length)) = next(rest, true) {
+        if matches!(escape, Escape::Point(high, low) if differs(high, low)) {
+            return true;
+        }
+        rest = rest.get(plain + length..).unwrap_or_default();
+    }
+    false
+}
+
+/// [`further`] one after the other, with what stands behind a place of a buffer as the first pass, which is lost.
+pub(super) fn each_further(bytes: &mut Vec<u8>, start: usize, decoding: Decoding, visit: &mut dyn FnMut(&[u8])) {
+    if decoding.once {
+        return;
+    }
+    for _ in 1..PASSES {
+        if decoding.unicode && has_points(bytes.get(start..).unwrap_or_default()) {
+            let mut other = bytes.get(start..).unwrap_or_default().to_vec();
+            in_place(&mut other, 0, true, CodePoints::Utf8);
+            visit(&other);
+        }
+        if !in_place(bytes, start, decoding.unicode, CodePoints::LowByte).changed {
+            return;
+        }
+        visit(bytes.get(start..).unwrap_or_default());
+    }
+}
+
+/// What stands at a byte that may begin an escape.
+#[derive(Clone, Copy)]
+enum Escape {
+    /// A byte.
+    Byte(u8),
+    /// The two bytes of a code point.
+    Point(u8, u8),
+    /// It looks like an escape and is none.
     Wrong,
+    /// It means itself.
+    Itself,
+}
+
+/// The next byte that may begin an escape: what stands before it, what it is, and its length.
+fn next(text: &[u8], unicode: bool) -> Option<(usize, Escape, usize)> {
+    let plain = memchr::memchr3(b'%', b'\\', b'+', text)?;
+    let (escape, length) = match text.get(plain..)? {
+        [b'%', behind @ ..] => percent(behind, unicode),
+        [b'\\', behind @ ..] => backslash(behind, unicode),
+        _ => (Escape::Byte(b' '), 1),
+    };
+    Some((plain, escape, length))
 }
 
 /// After `%`.
-fn percent(behind: &[u8], unicode: bool) -> Option<Escape<'_>> {
-    Some(match behind {
-        [high, low, rest @ ..] if hex_byte(*high, *low).is_some() => Escape::Byte(hex_byte(*high, *low)?, rest),
-        [b'u' | b'U', rest @ ..] if unicode => point(rest).unwrap_or(Escape::Wrong),
-        _ => Escape::Wrong,
-    })
-}
-
-/// After `\`; `None` where it means itself.
-fn backslash(behind: &[u8], unicode: bool) -> Option<Escape<'_>> {
+fn percent(behind: &[u8], unicode: bool) -> (Escape, usize) {
     match behind {
-        [b'u' | b'U', rest @ ..] if unicode => Some(point(rest).unwrap_or(Escape::Wrong)),
-        [b'x', high, low, rest @ ..] if hex_byte(*high, *low).is_some() => Some(Escape::Byte(hex_byte(*high, *low)?, rest)),
-        [b'x', ..] => Some(Escape::Wrong),
-        _ => None,
+        [b'u' | b'U', rest @ ..] if unicode => point(rest),
+        [high, low, ..] => hex_byte(*high, *low).map_or((Escape::Wrong, 1), |byte| (Escape::Byte(byte), 3)),
+        _ => (Escape::Wrong, 1),
     }
 }
 
-/// Four hexadecimal digits.
-fn point(digits: &[u8]) -> Option<Escape<'_>> {
-    match digits {
-        [one, two, three, four, rest @ ..] => Some(Escape::Point(hex_byte(*one, *two)?, hex_byte(*three, *four)?, rest)),
-        _ => None,
+/// After `\`.
+fn backslash(behind: &[u8], unicode: bool) -> (Escape, usize) {
+    match behind {
+        [b'u' | b'U', rest @ ..] if unicode => point(rest),
+        [b'x', high, low, ..] => hex_byte(*high, *low).map_or((Escape::Wrong, 1), |byte| (Escape::Byte(byte), 4)),
+        [b'x', ..] => (Escape::Wrong, 1),
+        _ => (Escape::Itself, 1),
     }
 }
 
-fn add_point(bytes: &mut Vec<u8>, [high, low]: [u8; 2], points: CodePoints) {
-    if high == 0xff && (0x01..0x5f).contains(&low) {
-        // Full-width ASCII.
-        bytes.push(low + 0x20);
-    } else if points == CodePoints::LowByte {
-        bytes.push(low);
-    } else {
-        let letter = char::from_u32(u32::from(high) << 8 | u32::from(low)).unwrap_or(char::REPLACEMENT_CHARACTER);
-        bytes.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+/// Four hexadecimal digits, behind two other bytes.
+fn point(digits: &[u8]) -> (Escape, usize) {
+    let point = match digits {
+        [one, two, three, four, ..] => hex_byte(*one, *two).zip(hex_byte(*three, *four)),
+        _ => None,
+    };
+    point.map_or((Escape::Wrong, 1), |(high, low)| (Escape::Point(high, low), 6))
+}
+
+/// Full-width ASCII.
+fn is_full_width(high: u8, low: u8) -> bool {
+    high == 0xff && (0x01..0x5f).contains(&low)
+}
+
+/// Whether a code point is something else in UTF-8 than its low byte.
+fn differs(high: u8, low: u8) -> bool {
+    !is_full_width(high, low) && (high != 0 || low > 0x7f)
+}
+
+fn point_as(points: CodePoints, high: u8, low: u8, bytes: &mut [u8; 4]) -> &[u8] {
+    if is_full_width(high, low) || points == CodePoints::LowByte {
+        bytes[0] = if is_full_width(high, low) { low + 0x20 } else { low };
+        return &bytes[..1];
     }
+    let letter = char::from_u32(u32::from(high) << 8 | u32::from(low)).unwrap_or(char::REPLACEMENT_CHARACTER);
+    letter.encode_utf8(bytes).as_bytes()
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Whether a request may pass (filters.md sections 5.3 and 5.4).
 
+use super::body::Body;
 use super::decode::Decoding;
 use super::rule::{Action, Kind, Rule};
 use super::store::{Hit, Rules};
-use super::subjects::{Body, Head, Subjects, Target};
+use super::subjects::{Head, Subjects, Target};
 use crate::parameters::Parsed;
 
 /// What a location says of what may pass.
@@ -66,7 +67,7 @@ pub enum Stage<'a> {
 pub struct Parameters<'a> {
     /// What the parser has made of it; `None` where it was not asked.
     pub parsed: Option<&'a Parsed<'a>>,
-    /// All parameters as one line: [`Parsed::line`] if there [is one](has_line); where the parser was not asked, a line that is known otherwise, else the query (FW-16).
+    /// Where the parser was not asked: all parameters as one line, if that is known otherwise, else the query (FW-16).
     pub line: Option<&'a [u8]>,
 }
 
@@ -118,8 +119,13 @@ pub fn judge<'r>(filter: &'r UrlFilter, target: Target<'_>, stage: Stage<'_>, al
     let mut findings = Vec::new();
     let decoding = filter.decoding.unwrap_or_default();
     let head = Head::new(target, decoding);
-    let body = match stage {
-        Stage::Body(parameters) | Stage::Whole(parameters) if filter.looks_at_bodies() => Some(Body::new(parameters.parsed, parameters.line, decoding)),
+    let permits = !matches!(stage, Stage::Head) && filter.rules.has(Kind::Permit);
+    let paths = if permits { head.paths() } else { None };
+    let mut body = match stage {
+        Stage::Body(Parameters { parsed, line }) | Stage::Whole(Parameters { parsed, line }) if filter.looks_at_bodies() => {
+            let path = paths.as_ref().and_then(|paths| paths.first()).filter(|_| filter.permit_body == Some(true));
+            Some(Body::new(parsed, line, decoding, path.map(|path| &**path)))
+        }
         _ => None,
     };
     if let Some(action) = filter.encoding.flatten() {
@@ -138,7 +144,8 @@ pub fn judge<'r>(filter: &'r UrlFilter, target: Target<'_>, stage: Stage<'_>, al
         }
     }
     let rules = &filter.rules;
-    let mut hits = hits(filter, &head, body.as_ref(), stage);
+    let not_permitted = if permits { not_permitted(filter, &head, body.as_mut()) } else { None };
+    let mut hits = hits(filter, &head, body.as_mut(), stage);
     hits.sort_unstable();
     for hit in hits {
         let Some(rule) = rules.at(hit.place) else { continue };
@@ -147,19 +154,12 @@ pub fn judge<'r>(filter: &'r UrlFilter, target: Target<'_>, stage: Stage<'_>, al
             return findings;
         }
     }
-    if !matches!(stage, Stage::Head) && rules.has(Kind::Permit) {
-        let query = match &body {
-            Some(body) if filter.permit_body == Some(true) => body.decoded_line(),
-            _ => head.decoded_query(),
-        };
-        let unknown = filter.permit_body == Some(true) && body.as_ref().is_some_and(Body::is_unknown);
-        findings.extend(not_permitted(rules, &head, query, unknown));
-    }
+    findings.extend(not_permitted);
     findings
 }
 
 /// The deny rules that match.
-fn hits(filter: &UrlFilter, head: &Head<'_>, body: Option<&Body<'_>>, stage: Stage<'_>) -> Vec<Hit> {
+fn hits(filter: &UrlFilter, head: &Head<'_>, body: Option<&mut Body<'_>>, stage: Stage<'_>) -> Vec<Hit> {
     let rules = &filter.rules;
     let mut hits = Vec::new();
     let ask = |kind, subjects: Subjects<'_>, hits: &mut Vec<Hit>| {
@@ -174,37 +174,53 @@ fn hits(filter: &UrlFilter, head: &Head<'_>, body: Option<&Body<'_>>, stage: Sta
         ask(Kind::Path, head.path(), &mut hits);
     }
     if rules.has(Kind::Query) {
-        let body = body.filter(|body| filter.deny_body == Some(true) && body.says_more_than(head));
-        if is_second {
-            if let Some(body) = body {
-                ask(Kind::Query, body.subjects(), &mut hits);
-            }
-            if !hits.is_empty() {
-                let mut known = Vec::new();
-                ask(Kind::Query, head.query(), &mut known);
-                hits.retain(|hit| !known.iter().any(|known| known.place == hit.place));
-            }
-        } else {
-            let subjects = head.query().into_iter().chain(body.map(Body::subjects).unwrap_or_default()).collect();
-            ask(Kind::Query, subjects, &mut hits);
+        let mut of_head = Vec::new();
+        let mut of_body = Vec::new();
+        if let Some(body) = body.filter(|_| filter.deny_body == Some(true)) {
+            let mut found = Vec::new();
+            body.each_subject(head, &mut |subject| {
+                rules.matching(Kind::Query, &[subject], &mut found);
+                found.drain(..).for_each(|hit| add(&mut of_body, hit));
+            });
         }
+        if !is_second || !of_body.is_empty() {
+            ask(Kind::Query, head.query(), &mut of_head);
+        }
+        if is_second {
+            of_body.retain(|hit| !of_head.iter().any(|known| known.place == hit.place));
+        } else {
+            of_head.into_iter().for_each(|hit| add(&mut of_body, hit));
+        }
+        hits.extend(of_body);
     }
     hits
 }
 
+/// A rule that matches one of its subjects matches, even if it was given up with another.
+fn add(hits: &mut Vec<Hit>, hit: Hit) {
+    match hits.iter_mut().find(|known| known.place == hit.place) {
+        Some(known) => known.given_up &= hit.given_up,
+        None => hits.push(hit),
+    }
+}
+
 /// Whether no permit rule matches. It is denied if any of them says so (FW-29b).
-///
-/// `unknown`: there is more in the body than is known.
-fn not_permitted<'r>(rules: &'r Rules, head: &Head<'_>, query: Option<&[u8]>, unknown: bool) -> Option<Finding<'r>> {
+fn not_permitted<'r>(filter: &'r UrlFilter, head: &Head<'_>, body: Option<&mut Body<'_>>) -> Option<Finding<'r>> {
+    let rules = &filter.rules;
     let mut given_up = false;
-    let permitted = head.uris(query).filter(|_| !unknown).is_some_and(|uris| {
-        uris.iter().all(|uri| {
-            let mut hits = Vec::new();
-            rules.matching(Kind::Permit, &[uri], &mut hits);
-            given_up |= hits.iter().any(|hit| hit.given_up);
-            hits.iter().any(|hit| !hit.given_up)
-        })
-    });
+    let mut permits = |uri: &[u8]| {
+        let mut hits = Vec::new();
+        rules.matching(Kind::Permit, &[uri], &mut hits);
+        given_up |= hits.iter().any(|hit| hit.given_up);
+        hits.iter().any(|hit| !hit.given_up)
+    };
+    let permitted = match body.filter(|_| filter.permit_body == Some(true)) {
+        // There is more in it than is known.
+        Some(body) if body.is_unknown() => false,
+        Some(body) if body.has_line() => head.paths().is_some_and(|paths| paths.iter().all(|path| body.uri(path).is_some_and(&mut permits))),
+        Some(_) => head.uris(None).is_some_and(|uris| uris.iter().all(|uri| permits(uri))),
+        None => head.uris(head.decoded_query()).is_some_and(|uris| uris.iter().all(|uri| permits(uri))),
+    };
     if permitted {
         return None;
     }

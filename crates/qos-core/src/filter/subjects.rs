@@ -2,7 +2,6 @@
 
 use super::decode::{Decoded, Decoding, decode, further};
 use super::path::normalized;
-use crate::parameters::Parsed;
 use std::borrow::Cow;
 
 /// A request as it came: nothing is decoded.
@@ -84,74 +83,34 @@ impl<'a> Head<'a> {
     ///
     /// `query`: what counts as query, decoded.
     pub(super) fn uris(&self, query: Option<&[u8]>) -> Option<Vec<Vec<u8>>> {
-        if self.target.fragment.is_some() {
-            return None;
-        }
         let uri = |path: &[u8]| match query {
             Some(query) => [path, b"?", query].concat(),
             None => path.to_vec(),
         };
-        let normalized = normalized(&self.path.bytes);
-        let mut uris = vec![uri(&self.path.bytes)];
-        if normalized != self.path.bytes {
-            uris.push(uri(&normalized));
+        Some(self.paths()?.iter().map(|path| uri(path)).collect())
+    }
+
+    /// The paths of what has to be permitted: as it came after one pass, and without dot segments and repeated slashes where that is another one, which is not longer.
+    pub(super) fn paths(&self) -> Option<Vec<Cow<'_, [u8]>>> {
+        if self.target.fragment.is_some() {
+            return None;
         }
-        Some(uris)
+        let normalized = normalized(&self.path.bytes);
+        let mut paths: Vec<Cow<'_, [u8]>> = vec![Cow::Borrowed(&*self.path.bytes)];
+        if normalized != self.path.bytes {
+            paths.push(normalized);
+        }
+        Some(paths)
+    }
+
+    /// Whether a line says nothing but the query.
+    pub(super) fn is_query(&self, line: Option<&[u8]>) -> bool {
+        line == self.target.query
     }
 
     /// The query after one pass.
     pub(super) fn decoded_query(&self) -> Option<&[u8]> {
         self.query.as_ref().map(|query| &*query.bytes)
-    }
-}
-
-/// What a body adds.
-pub(super) struct Body<'a> {
-    parsed: Option<&'a Parsed<'a>>,
-    raw_line: Option<&'a [u8]>,
-    line: Option<Decoded<'a>>,
-    decoding: Decoding,
-}
-
-impl<'a> Body<'a> {
-    /// `line`: the parameters as one line, if there are any.
-    pub(super) fn new(parsed: Option<&'a Parsed<'a>>, line: Option<&'a [u8]>, decoding: Decoding) -> Body<'a> {
-        Body { parsed, raw_line: line, line: line.map(|line| decode(line, decoding.unicode)), decoding }
-    }
-
-    /// Whether there is anything in it besides the query.
-    pub(super) fn says_more_than(&self, head: &Head<'_>) -> bool {
-        self.parsed.is_some() || self.raw_line != head.target.query
-    }
-
-    /// Whether there are parameters in it that are not known.
-    pub(super) fn is_unknown(&self) -> bool {
-        self.parsed.is_some_and(|parsed| parsed.unparsed)
-    }
-
-    pub(super) fn errors(&self) -> u32 {
-        self.line.as_ref().map_or(0, |line| line.errors)
-    }
-
-    /// The parameters after one pass.
-    pub(super) fn decoded_line(&self) -> Option<&[u8]> {
-        self.line.as_ref().map(|line| &*line.bytes)
-    }
-
-    /// For `QS_DenyQuery`, besides [`Head::query`].
-    pub(super) fn subjects(&self) -> Subjects<'_> {
-        let mut subjects = match (self.raw_line, &self.line) {
-            (Some(raw), Some(line)) => with_further(raw, &line.bytes, self.decoding),
-            _ => Vec::new(),
-        };
-        let Some(parsed) = self.parsed else { return subjects };
-        for subject in &parsed.subjects {
-            let subject: &[u8] = subject;
-            subjects.push(Cow::Borrowed(subject));
-            let decoded = decoded_with_further(subject, self.decoding);
-            subjects.extend(decoded.into_iter().filter(|decoded| **decoded != *subject));
-        }
-        subjects
     }
 }
 

@@ -174,8 +174,7 @@ fn posted(filter: &UrlFilter, target: &str, parsed: &Parsed<'_>) -> (Vec<String>
     let line = format!("POST {target} HTTP/1.1");
     let target = Target::of_path(line.as_bytes(), target.as_bytes()).unwrap();
     let parsed = Parsed { query: target.query, ..parsed.clone() };
-    let line = has_line(&parsed).then(|| parsed.line());
-    let parameters = Parameters { parsed: Some(&parsed), line: line.as_deref() };
+    let parameters = Parameters { parsed: Some(&parsed), line: None };
     (words(&judge(filter, target, Stage::Head, false)), words(&judge(filter, target, Stage::Body(parameters), false)))
 }
 

@@ -47,6 +47,15 @@ pub struct Found<'a> {
     pub subjects: Vec<Cow<'a, [u8]>>,
 }
 
+/// A text with what escapes stand for, wherever they are in it, JSON or not; `None` where there are none.
+#[must_use]
+pub fn unescaped(text: &[u8]) -> Option<Vec<u8>> {
+    memchr::memchr(b'\\', text)?;
+    let mut plain = Vec::with_capacity(text.len());
+    reader::resolve(text, &mut plain);
+    Some(plain)
+}
+
 /// Reads one JSON text, with blanks around it, which has to be all there is. An empty one is none: ask only about bodies that are not empty.
 ///
 /// # Errors
