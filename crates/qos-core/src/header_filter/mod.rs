@@ -49,6 +49,13 @@ pub enum ResponseMode {
     Silent,
 }
 
+/// Whether a request header says where the request ends. Without it, or with another value, httpd and what stands behind it see another end than what stands before it:
+/// such a header is never removed or set, a request is denied because of it (request smuggling).
+#[must_use]
+pub fn frames(name: &[u8]) -> bool {
+    [&b"Content-Length"[..], b"Transfer-Encoding"].iter().any(|framing| name.eq_ignore_ascii_case(framing))
+}
+
 /// What becomes of a header.
 #[derive(Clone, Copy, Debug)]
 pub enum Verdict<'f> {
