@@ -156,9 +156,16 @@ fn headers_are_dropped_and_requests_denied() {
         "X-Session-Token: hunter2",
         "X-Upstream: Bearer hunter2",
         "Proxy-Authorization: {hunter2}",
+        "Ocp-Apim-Subscription-Key: hunter2",
+        "X-PIN: hunter2",
+        "X-Original-URL: /a?password=hunter2",
+        "X-Forwarded-Uri: /a%3Ftoken=hunter2",
+        "X-Rewrite-URL: https://user:hunter2@h/b#<hunter2>",
+        "X-Note: see https://h/?code=hunter2",
     ];
     assert_eq!(verdict(&ask(&server, "GET", "/cgi/env?3", &secrets)), "drop");
     server.expect_line(&format!("mod_qos(042): drop request header: 'X-Session-Token: (7 bytes)', (no rule available), c={from}, id=*"));
+    server.expect_line(&format!("mod_qos(042): drop request header: 'X-Rewrite-URL: https://h/b (23 bytes left out)', (no rule available), c={from}, id=*"));
     let log = server.error_log();
     assert!(!log.contains("hunter2") && !log.contains("aHVudGVyMj") && log.contains("'Cookie: (12 bytes)'"), "{log}");
 
@@ -353,6 +360,8 @@ fn response_headers() {
         assert_eq!(seen(id, lines, header), passes, "{id}");
     }
     server.expect_line("mod_qos(042): drop response header: 'X-Powered-By: x', (no rule available), c=127.0.0.1, id=*");
+    assert!(!seen("secret", "X-Redirect: https://user:hunter2@h/a?token=hunter2\\r\\n", "X-Redirect"));
+    assert!(server.error_log().contains("'X-Redirect: https://h/a (27 bytes left out)'") && !server.error_log().contains("hunter2"), "{}", server.error_log());
     assert!(server.error_log().contains("drop response header: 'Set-Cookie: (4001 bytes)'"), "{}", server.error_log());
     // R3: silent.
     let before = server.lines("042").len();

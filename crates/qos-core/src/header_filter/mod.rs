@@ -16,7 +16,7 @@ mod tests;
 
 pub use builtin::{Builtin, reference};
 pub use rule::{Action, Rule};
-pub use secret::shown;
+pub use secret::{shown, shown_value};
 
 use crate::pattern::{Pattern, PatternError};
 use index::Index;
