@@ -167,13 +167,13 @@ fn hits(filter: &UrlFilter, head: &Head<'_>, body: Option<&Body<'_>>, stage: Sta
         rules.matching(kind, &subjects, hits);
     };
     let is_second = matches!(stage, Stage::Body(_));
-    if rules.has(Kind::RequestLine) && !is_second {
+    if rules.may_have(Kind::RequestLine) && !is_second {
         ask(Kind::RequestLine, head.request_line(), &mut hits);
     }
-    if rules.has(Kind::Path) && !is_second {
+    if rules.may_have(Kind::Path) && !is_second {
         ask(Kind::Path, head.path(), &mut hits);
     }
-    if rules.has(Kind::Query) {
+    if rules.may_have(Kind::Query) {
         let body = body.filter(|body| filter.deny_body == Some(true) && body.says_more_than(head));
         if is_second {
             if let Some(body) = body {
