@@ -106,6 +106,30 @@ fn any_subset_of_sections_may_meet() {
     assert!(before > 0 && grown < 6000, "{before} kB and {grown} kB");
 }
 
+/// Paths as applications behind httpd read them, which httpd itself does not.
+#[test]
+fn parameters_of_paths_and_backslashes() {
+    let server =
+        filtering("<Location />\nQS_DenyPath +admin deny ^/app/admin\n</Location>\n<Location /permitted>\nQS_PermitUri +p deny ^/permitted/x$\n</Location>")
+            .start();
+    for (target, expected) in [
+        ("/app/admin", 403),
+        ("/app/;x/admin", 403),
+        ("/app/..;a=b/app;c/admin", 403),
+        ("/app/x;a=b/../admin", 403),
+        ("/app/x/..%3B/admin/", 403),
+        (r"/app\admin", 403),
+        (r"/app\x\..\admin", 403),
+        ("/app/x;admin", 404),
+        ("/app/;admin", 404),
+        (r"/app\x", 404),
+        ("/permitted/x", 404),
+        ("/permitted/x;y", 403),
+    ] {
+        assert_eq!(ask(&server, target), expected, "{target}: {}", server.error_log());
+    }
+}
+
 /// Example 15.1; the same over HTTP/2.
 #[test]
 fn inheritance() {
