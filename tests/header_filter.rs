@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use httpd_lab::http2::curl;
@@ -153,9 +156,16 @@ fn headers_are_dropped_and_requests_denied() {
         "X-Session-Token: hunter2",
         "X-Upstream: Bearer hunter2",
         "Proxy-Authorization: {hunter2}",
+        "Ocp-Apim-Subscription-Key: hunter2",
+        "X-PIN: hunter2",
+        "X-Original-URL: /a?password=hunter2",
+        "X-Forwarded-Uri: /a%3Ftoken=hunter2",
+        "X-Rewrite-URL: https://user:hunter2@h/b#<hunter2>",
+        "X-Note: see https://h/?code=hunter2",
     ];
     assert_eq!(verdict(&ask(&server, "GET", "/cgi/env?3", &secrets)), "drop");
     server.expect_line(&format!("mod_qos(042): drop request header: 'X-Session-Token: (7 bytes)', (no rule available), c={from}, id=*"));
+    server.expect_line(&format!("mod_qos(042): drop request header: 'X-Rewrite-URL: https://h/b (23 bytes left out)', (no rule available), c={from}, id=*"));
     let log = server.error_log();
     assert!(!log.contains("hunter2") && !log.contains("aHVudGVyMj") && log.contains("'Cookie: (12 bytes)'"), "{log}");
 
@@ -215,6 +225,90 @@ fn headers_of_streams_are_filtered() {
     assert!(denied.starts_with("HTTP/2 403") && denied.contains("x-notes: 043"), "{denied}");
 }
 
+/// A backend that answers everything and keeps what it was sent, connection by connection.
+fn backend() -> (u16, Arc<Mutex<Vec<Vec<u8>>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let kept = seen.clone();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
+            // All of the requests here end so.
+            while !bytes.ends_with(b"<end>") && !bytes.ends_with(b"\r\n\r\n") {
+                match stream.read(&mut piece) {
+                    Ok(0) | Err(_) => break,
+                    Ok(length) => bytes.extend_from_slice(&piece[..length]),
+                }
+            }
+            kept.lock().unwrap().push(bytes);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+        }
+    });
+    (port, seen)
+}
+
+/// No rule changes where a request ends: what would have to remove the header denies the request, and the backend sees no bodies as requests.
+#[test]
+fn headers_that_frame_a_request_are_not_removed() {
+    let (port, seen) = backend();
+    let config = format!(
+        "ProxyPass /outer http://127.0.0.1:{port}/outer disablereuse=on\nQS_RequestHeaderFilter on\nQS_RequestHeaderFilterRule Content-Length drop ^[0-9]{{1,2}}$ 5\n\
+         QS_RequestHeaderFilterRule transfer-encoding drop ^identity$ 50\nQS_UnsetReqHeader Content-Length\nQS_UnsetReqHeader Transfer-Encoding\n\
+         SetEnvIf Host . V=0\nQS_SetReqHeader !Content-Length V\nQS_SetReqHeader Content-Length V late\nQS_SetReqHeader !Transfer-Encoding V late"
+    );
+    let server = serving(&config).load("proxy").load("proxy_http").start();
+    let inner = "GET /smuggled HTTP/1.1\r\nHost: x\r\nX-Pad: <end>";
+    let long = format!("{inner}{}<end>", "-".repeat(100));
+    let chunked = format!("{:x}\r\n{inner}\r\n0\r\n\r\n", inner.len());
+    let post = |framing: &str, body: &str| {
+        let mut client = RawClient::options().timeout(Duration::from_secs(20)).connect(server.addr()).unwrap();
+        client.send(format!("POST /outer HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n{body}")).unwrap();
+        let first = client.read_response().unwrap();
+        client.tcp().shutdown(std::net::Shutdown::Write).unwrap();
+        // Nothing of the body is answered as a request.
+        assert!(client.read_response().is_err(), "{framing}");
+        first.status
+    };
+    for (framing, body, status) in [
+        (format!("Content-Length: {}\r\n", inner.len()), inner, 200),
+        (format!("Content-Length: {}\r\n", long.len()), &long, 403),
+        (format!("Content-Length: 000{}\r\n", inner.len()), inner, 403),
+        // Two of them are refused by httpd, or by the rule.
+        (format!("Content-Length: {0}\r\nContent-Length: {0}\r\n", inner.len()), inner, 400),
+        (format!("Content-Length: {0}, {0}\r\n", inner.len()), inner, 400),
+        ("Transfer-Encoding: chunked\r\n".to_owned(), &chunked, 403),
+        ("TRANSFER-ENCODING: Chunked\r\n".to_owned(), &chunked, 403),
+        // Names that resemble them reach nobody; nothing stands in them for the end of this request.
+        (format!("Content-Length: {}\r\nTransfer_Encoding: chunked\r\nContent_Length: 3\r\n", inner.len()), inner, 200),
+        (format!("Content-Length: {}\r\nTransfer-Encoding : chunked\r\n", inner.len()), inner, 400),
+        (format!("Content-Length: {}\r\nTransfer-Encoding\x0b: chunked\r\n", inner.len()), inner, 400),
+    ] {
+        assert_eq!(post(&framing, body), status, "{framing}: {}", server.error_log());
+    }
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 2, "{:#?}", seen.iter().map(|request| String::from_utf8_lossy(request)).collect::<Vec<_>>());
+    for request in seen.iter().map(|request| String::from_utf8_lossy(request)) {
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("POST /outer ") && head.contains(&format!("Content-Length: {}", inner.len())) && body == inner, "{request}");
+        assert!(!head.to_ascii_lowercase().replace('_', "-").contains("transfer-encoding"), "{request}");
+    }
+    drop(seen);
+    let log = server.error_log();
+    for line in [
+        "QS_RequestHeaderFilterRule Content-Length drop: requests that break the rule are denied",
+        "QS_RequestHeaderFilterRule Transfer-Encoding drop: requests that break the rule are denied",
+        "QS_UnsetReqHeader Content-Length has no effect",
+        "QS_UnsetReqHeader Transfer-Encoding has no effect",
+        "QS_SetReqHeader Content-Length has no effect",
+        "QS_SetReqHeader Transfer-Encoding has no effect",
+    ] {
+        assert!(log.contains(&format!("mod_qos(009): {line}")), "{line}: {log}");
+    }
+    assert!(server.lines("042").iter().all(|line| line.contains("_Encoding") || line.contains("_Length")), "{:?}", server.lines("042"));
+}
+
 /// A denial has a page, as any other.
 #[test]
 fn denials_have_an_error_page() {
@@ -266,6 +360,8 @@ fn response_headers() {
         assert_eq!(seen(id, lines, header), passes, "{id}");
     }
     server.expect_line("mod_qos(042): drop response header: 'X-Powered-By: x', (no rule available), c=127.0.0.1, id=*");
+    assert!(!seen("secret", "X-Redirect: https://user:hunter2@h/a?token=hunter2\\r\\n", "X-Redirect"));
+    assert!(server.error_log().contains("'X-Redirect: https://h/a (27 bytes left out)'") && !server.error_log().contains("hunter2"), "{}", server.error_log());
     assert!(server.error_log().contains("drop response header: 'Set-Cookie: (4001 bytes)'"), "{}", server.error_log());
     // R3: silent.
     let before = server.lines("042").len();

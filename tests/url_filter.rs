@@ -57,6 +57,79 @@ fn the_vectors_of_the_specification() {
     });
 }
 
+/// The resident memory of a process, kB.
+fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Which of 13 sections a request meets is the client's choice: 8192 subsets take no memory, and each is what it is.
+#[test]
+fn any_subset_of_sections_may_meet() {
+    let section = |n: u8| {
+        let letter = char::from(b'a' + n);
+        let rules = (0..60).map(|rule| format!("QS_DenyQuery +{letter}{rule} deny ^q={letter}{rule}$\n")).collect::<String>();
+        format!("<LocationMatch {letter}>\n{rules}QS_DenyQuery +own deny ^own={letter}$\n</LocationMatch>\n")
+    };
+    let server = filtering(&format!("MaxKeepAliveRequests 0\n{}", (0..13).map(section).collect::<String>())).mpm(Mpm::Worker).processes(1).workers(2).start();
+    let mut client = server.client_from(FROM);
+    let mut before = 0;
+    for subset in (1..1u32 << 13).chain([0b101]) {
+        // The first ones make what any request needs.
+        if subset == 64 {
+            before = resident(server.children()[0]);
+        }
+        let letters = (0..13u8).filter(|n| subset >> n & 1 == 1).map(|n| char::from(b'a' + n)).collect::<String>();
+        let last = letters.chars().last().unwrap();
+        let mut status = |query: &str| {
+            client.send(format!("GET /{letters}?{query} HTTP/1.1\r\nHost: localhost\r\n\r\n")).unwrap();
+            client.read_response().unwrap_or_else(|error| panic!("{letters} {query}: {error}")).status
+        };
+        assert_eq!(status("x"), 404, "{letters}");
+        if subset % 61 == 5 {
+            // The last section's rule has replaced those of the others.
+            for (query, expected) in [
+                (format!("own={last}"), 403),
+                ("own=n".to_owned(), 404),
+                (format!("q={last}7"), 403),
+                (format!("q={}59", &letters[..1]), 403),
+                ("q=n1".to_owned(), 404),
+            ] {
+                assert_eq!(status(&query), expected, "{letters}?{query}");
+            }
+            let first = &letters[..1];
+            assert_eq!(status(&format!("own={first}")), if letters.len() == 1 { 403 } else { 404 }, "{letters}");
+        }
+    }
+    let grown = resident(server.children()[0]).saturating_sub(before);
+    assert!(before > 0 && grown < 6000, "{before} kB and {grown} kB");
+}
+
+/// Paths as applications behind httpd read them, which httpd itself does not.
+#[test]
+fn parameters_of_paths_and_backslashes() {
+    let server =
+        filtering("<Location />\nQS_DenyPath +admin deny ^/app/admin\n</Location>\n<Location /permitted>\nQS_PermitUri +p deny ^/permitted/x$\n</Location>")
+            .start();
+    for (target, expected) in [
+        ("/app/admin", 403),
+        ("/app/;x/admin", 403),
+        ("/app/..;a=b/app;c/admin", 403),
+        ("/app/x;a=b/../admin", 403),
+        ("/app/x/..%3B/admin/", 403),
+        (r"/app\admin", 403),
+        (r"/app\x\..\admin", 403),
+        ("/app/x;admin", 404),
+        ("/app/;admin", 404),
+        (r"/app\x", 404),
+        ("/permitted/x", 404),
+        ("/permitted/x;y", 403),
+    ] {
+        assert_eq!(ask(&server, target), expected, "{target}: {}", server.error_log());
+    }
+}
+
 /// Example 15.1; the same over HTTP/2.
 #[test]
 fn inheritance() {

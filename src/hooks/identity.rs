@@ -8,6 +8,7 @@ use crate::httpd::{clock, log};
 use crate::runtime::{ConnectionRecord, Known, Runtime, runtime};
 use qos_core::address::Address;
 use qos_core::client::{Source, message, pseudo_address, pseudo_text};
+use qos_core::header_filter::shown_value;
 use qos_shm::ClientId;
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -115,7 +116,7 @@ fn problem(request: Request<'_>, runtime: &Runtime, header: &str, value: Option<
         return;
     }
     let (missed, id) = (missed.swap(0, Ordering::Relaxed), unique_id(request));
-    let value = value.map(qos_core::config::printable);
+    let value = value.map(|value| shown_value(header.as_bytes(), value));
     log::request(request, log::Level::Error, || message::header_problem(header, value.as_deref(), site, missed, &fallback.to_string(), &id));
 }
 

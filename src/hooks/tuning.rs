@@ -15,7 +15,7 @@ use crate::httpd::keep_alive::Numbers;
 use crate::httpd::request::Request;
 use crate::httpd::{ffi, log, server, socket};
 use crate::runtime::{ConnectionRecord, feature, runtime, steps};
-use qos_core::config::printable;
+use qos_core::header_filter::shown_value;
 use qos_core::order::Step;
 use qos_core::variables::tuning::{self, KeepAlive};
 use std::sync::atomic::Ordering;
@@ -166,7 +166,7 @@ fn set_service(request: Request<'_>) {
     if result != Some(0) {
         let id = unique_id(request);
         if NOT_SET.allows() {
-            log::request(request, log::Level::Notice, || tuning::service_not_set(&printable(value), fd.is_some(), result, &id));
+            log::request(request, log::Level::Notice, || tuning::service_not_set(&shown_value(b"QS_Set_DSCP", value), fd.is_some(), result, &id));
         }
         note_error(request, 38);
     }

@@ -1,5 +1,6 @@
 //! `QS_RedirectIf`: a variable that matches sends the client elsewhere (request-event.md section 12).
 
+use crate::header_filter::shown_value;
 use crate::pattern::{GivenUp, Groups, Pattern};
 use crate::variables::MOST_BYTES;
 use crate::variables::template::{Part, Template};
@@ -77,11 +78,12 @@ pub fn escape(text: &[u8], url: &mut Vec<u8>) {
     }
 }
 
-/// 049.
+/// 049. What a client has sent may stand in the URL, also a secret.
 #[must_use]
 pub fn message(url: &[u8], variable: &[u8], log_only: bool, client: &str, id: &str) -> String {
     let action = if log_only { "log only" } else { "redirect" };
-    format!("mod_qos(049): redirect to {}, var={}, action={action}, c={client}, id={id}", String::from_utf8_lossy(url), String::from_utf8_lossy(variable))
+    let (url, variable) = (shown_value(b"Location", url), String::from_utf8_lossy(variable));
+    format!("mod_qos(049): redirect to {url}, var={variable}, action={action}, c={client}, id={id}")
 }
 
 #[cfg(test)]
@@ -149,6 +151,7 @@ mod tests {
     fn lines() {
         assert_eq!(message(b"/to/x", b"RED", false, "127.0.0.1", "abc"), "mod_qos(049): redirect to /to/x, var=RED, action=redirect, c=127.0.0.1, id=abc");
         assert!(message(b"/to/x", b"RED", true, "-", "-").contains("action=log only, "));
+        assert!(message(b"https://h/to?q=hunter2", b"RED", true, "-", "-").contains("redirect to https://h/to (10 bytes left out), var=RED, "));
     }
 
     proptest! {

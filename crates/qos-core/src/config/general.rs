@@ -51,7 +51,7 @@ pub const DIRECTIVES: Family = &[
         name: c"QS_LogEnv",
         scope: Scope::Server,
         arguments: &[required("On|Off")],
-        help: c"On: the variables of a request are logged at each phase (for testing rules).",
+        help: c"On: the variables of a request are logged at each phase (for testing rules), secrets in them included.",
         read: log_env,
     },
     Directive {

@@ -2,7 +2,7 @@
 
 use super::directive::{Directive, Family, Outcome, Scope, Target, argument, first, location, required, server};
 use super::value::{Expected, Wrong, name as usable_name, number, pattern_with, wrong};
-use crate::header_filter::{Action, Mode, ResponseMode, Rule};
+use crate::header_filter::{Action, Mode, ResponseMode, Rule, frames};
 use crate::list::List;
 use crate::pattern::Pattern;
 use crate::pattern_set::{Doubt, doubt};
@@ -101,12 +101,23 @@ fn response_header_filter(name: &'static str, target: &mut Target<'_>, arguments
 }
 
 fn request_header_filter_rule(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
-    let action = |text| word(name, text, &[("drop", Action::Drop), ("deny", Action::Deny)]);
-    let rule = rule(name, arguments, action(argument(arguments, 1)), argument(arguments, 2), argument(arguments, 3))?;
-    let warning = warning(&rule);
+    let action = word(name, argument(arguments, 1), &[("drop", Action::Drop), ("deny", Action::Deny)]);
+    let header = first(arguments);
+    let smuggles = frames(header) && action == Ok(Action::Drop);
+    let rule = rule(name, arguments, if smuggles { Ok(Action::Deny) } else { action }, argument(arguments, 2), argument(arguments, 3))?;
+    let warning = match smuggles {
+        true if header.eq_ignore_ascii_case(b"Content-Length") => Outcome::Warn(LENGTH_DENIES),
+        true => Outcome::Warn(CODING_DENIES),
+        false => warning(&rule),
+    };
     server(name, target)?.header_filters.request_rules.replace(rule, same);
     Ok(warning)
 }
+
+const LENGTH_DENIES: &str =
+    "Content-Length drop: requests that break the rule are denied (as with deny), because a request without this header ends elsewhere (request smuggling)";
+const CODING_DENIES: &str =
+    "Transfer-Encoding drop: requests that break the rule are denied (as with deny), because a request without this header ends elsewhere (request smuggling)";
 
 fn response_header_filter_rule(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let rule = rule(name, arguments, Ok(Action::Drop), argument(arguments, 1), argument(arguments, 2))?;
@@ -194,6 +205,34 @@ mod tests {
             let outcome = read(&mut target, &format!("QS_ResponseHeaderFilterRule~X~{pattern}~1")).unwrap();
             assert_eq!(outcome != Outcome::Taken, warns, "{pattern}");
         }
+    }
+
+    /// What says where a request ends is never removed.
+    #[test]
+    fn headers_that_frame_a_request_are_not_dropped() {
+        for (header, action, stays, warns) in [
+            ("Content-Length", "drop", Action::Deny, true),
+            ("content-LENGTH", "DROP", Action::Deny, true),
+            ("Transfer-Encoding", "drop", Action::Deny, true),
+            ("Content-Length", "deny", Action::Deny, false),
+            ("Content_Length", "drop", Action::Drop, false),
+            ("Connection", "drop", Action::Drop, false),
+            ("TE", "drop", Action::Drop, false),
+        ] {
+            let mut server = ServerConfig::default();
+            let outcome = read(&mut Target::Server(&mut server), &format!("QS_RequestHeaderFilterRule~{header}~{action}~^a$~3")).unwrap();
+            assert_eq!(server.header_filters.request_rules.iter().map(Rule::action).collect::<Vec<_>>(), [stays], "{header}");
+            let Outcome::Warn(text) = outcome else {
+                assert!(!warns, "{header}");
+                continue;
+            };
+            assert!(warns && text.to_ascii_lowercase().starts_with(&format!("{header} drop: requests").to_ascii_lowercase()), "{header}: {text}");
+        }
+        // What is wrong is an error still, and responses are framed anew by httpd.
+        let mut server = ServerConfig::default();
+        let mut target = Target::Server(&mut server);
+        assert!(read(&mut target, "QS_RequestHeaderFilterRule~Content-Length~drop~(~3").is_err());
+        assert_eq!(read(&mut target, "QS_ResponseHeaderFilterRule~Content-Length~^a$~3"), Ok(Outcome::Taken));
     }
 
     #[test]

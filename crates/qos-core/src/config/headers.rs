@@ -2,6 +2,7 @@
 
 use super::directive::{Directive, Family, Outcome, Scope, Target, argument, first, optional, required, server};
 use super::value::{Wrong, name as usable_name, pattern_with, wrong};
+use crate::header_filter::frames;
 use crate::list::List;
 use crate::pattern::{Options, Pattern};
 use crate::variables::headers::{SetEnvResHeader, SetReqHeader};
@@ -104,6 +105,9 @@ fn set_req_header(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8
         Some(word) => return Err(wrong(name, word, "is not known here", "late")),
     };
     let headers = &mut server(name, target)?.headers;
+    if frames(rule.header.as_bytes()) {
+        return Ok(ignored(rule.header.as_bytes()));
+    }
     let rules = if late { &mut headers.late } else { &mut headers.early };
     rules.replace(rule, same_set);
     Ok(Outcome::Taken)
@@ -111,8 +115,21 @@ fn set_req_header(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8
 
 fn unset_req_header(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let header = usable_name(name, first(arguments), first(arguments), "header")?;
-    server(name, target)?.headers.unset_request.replace(header, |a, b| same_name(a, b));
+    let headers = &mut server(name, target)?.headers;
+    if frames(header.as_bytes()) {
+        return Ok(ignored(header.as_bytes()));
+    }
+    headers.unset_request.replace(header, |a, b| same_name(a, b));
     Ok(Outcome::Taken)
+}
+
+/// A header that says where a request ends stays as it came: the line is read, so that the configuration goes on loading, and has no effect.
+fn ignored(header: &[u8]) -> Outcome {
+    Outcome::Warn(if header.eq_ignore_ascii_case(b"Content-Length") {
+        "Content-Length has no effect: a request with another or no such header ends elsewhere (request smuggling); remove the line"
+    } else {
+        "Transfer-Encoding has no effect: a request with another or no such header ends elsewhere (request smuggling); remove the line"
+    })
 }
 
 fn unset_res_header(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {

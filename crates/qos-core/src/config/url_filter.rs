@@ -20,7 +20,7 @@ pub const DIRECTIVES: Family = &[
         name: c"QS_DenyPath",
         scope: Scope::Location,
         arguments: &[required("+id|-id"), required("log|deny"), required("pattern")],
-        help: c"The same for the decoded path, as it came and without dot segments and repeated slashes.",
+        help: c"The same for the decoded path, as it came and without dot segments and repeated slashes, also as others read it: without path parameters (;a=b), with backslashes as slashes.",
         read: |name, target, arguments| with_pattern(name, target, arguments, Kind::Path),
     },
     Directive {

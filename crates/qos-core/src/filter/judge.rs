@@ -167,13 +167,13 @@ fn hits(filter: &UrlFilter, head: &Head<'_>, body: Option<&mut Body<'_>>, stage:
         rules.matching(kind, &subjects, hits);
     };
     let is_second = matches!(stage, Stage::Body(_));
-    if rules.has(Kind::RequestLine) && !is_second {
+    if rules.may_have(Kind::RequestLine) && !is_second {
         ask(Kind::RequestLine, head.request_line(), &mut hits);
     }
-    if rules.has(Kind::Path) && !is_second {
+    if rules.may_have(Kind::Path) && !is_second {
         ask(Kind::Path, head.path(), &mut hits);
     }
-    if rules.has(Kind::Query) {
+    if rules.may_have(Kind::Query) {
         let mut of_head = Vec::new();
         let mut of_body = Vec::new();
         if let Some(body) = body.filter(|_| filter.deny_body == Some(true)) {

@@ -1,15 +1,17 @@
 //! What may pass: rules about the request line, path, query and parameters of a request (filters.md sections 2 to 6).
 //!
-//! `store` holds the rules of a location and how sections are merged, `decode` and `path` what bytes stand for, `subjects` and `body` what rules look at, `judge` the verdict,
+//! `store` holds the rules of a location, `section` and `kept` how those of sections are merged, `decode` and `path` what bytes stand for, `subjects` and `body` what rules look at, `judge` the verdict,
 //! `message` its log lines.
 
 mod body;
 mod decode;
 mod judge;
+mod kept;
 pub mod message;
 mod path;
 mod remarks;
 mod rule;
+mod section;
 mod store;
 mod subjects;
 

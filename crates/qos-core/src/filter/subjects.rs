@@ -1,7 +1,7 @@
 //! What rules look at (filters.md sections 5.1 and 5.5).
 
 use super::decode::{Decoded, Decoding, decode, further};
-use super::path::normalized;
+use super::path::{normalized, other_readings, slashed};
 use std::borrow::Cow;
 
 /// A request as it came: nothing is decoded.
@@ -62,8 +62,17 @@ impl<'a> Head<'a> {
     /// For `QS_DenyPath`.
     pub(super) fn path(&self) -> Subjects<'_> {
         let mut subjects = with_further(self.target.path, &self.path.bytes, self.decoding);
+        // For who takes a backslash for a slash it begins no escape.
+        if let Some(slashed) = slashed(self.target.path) {
+            subjects.extend(decoded_with_further(&slashed, self.decoding).into_iter().map(|path| Cow::Owned(path.into_owned())));
+        }
         let changed = subjects.iter().map(|path| normalized(path)).filter(|path| matches!(path, Cow::Owned(_))).map(Cow::into_owned).collect::<Vec<_>>();
-        subjects.extend(changed.into_iter().map(Cow::Owned));
+        let others = subjects.iter().flat_map(|path| other_readings(path)).collect::<Vec<_>>();
+        for path in changed.into_iter().chain(others) {
+            if !subjects.iter().any(|known| **known == *path) {
+                subjects.push(Cow::Owned(path));
+            }
+        }
         subjects
     }
 

@@ -124,6 +124,35 @@ fn permitted_both_ways() {
 }
 
 /// FW-34a, FW-29c and FW-06.
+/// What applications behind httpd read differently counts for rules that deny, not for those that permit.
+#[test]
+fn parameters_of_paths_and_backslashes() {
+    let (denies, permits) = (one("QS_DenyPath +d deny ^/app/admin$"), one("QS_PermitUri +p deny ^/app/admin$"));
+    for (target, denied) in [
+        ("/app/admin", true),
+        ("/app/admin;v=1", true),
+        ("/app/;x/admin", true),
+        ("/app/x;a=b/../admin", true),
+        ("/app/x/..;/admin", true),
+        ("/app/x/..%3b/admin", true),
+        ("/app/x/..%253b/admin", true),
+        (r"/app\admin", true),
+        ("/app/x/..%5cadmin", true),
+        ("/app%255cadmin;x", true),
+        ("/app/admin/x;y", false),
+        ("/app/x;/admin", false),
+        ("/app?;/admin", false),
+        (r"/app\x", false),
+    ] {
+        assert_eq!(found(&denies, target, false), if denied { vec!["d"] } else { vec![] }, "{target}");
+        assert_eq!(found(&permits, target, false), if target == "/app/admin" { vec![] } else { vec!["041"] }, "{target}");
+    }
+    let once = one("QS_DenyPath +d deny ^/app/admin$\nQS_Decoding once");
+    let escape = one("QS_DenyPath +d deny ^/app/xadmin$");
+    assert_eq!((found(&escape, r"/app\xadmin", false), found(&escape, r"/app/.\xad%6Din;y", false)), (vec!["d".to_owned()], vec!["d".to_owned()]));
+    assert_eq!((found(&once, "/app/x/..%3b/admin", false), found(&once, "/app/x/..%253b/admin", false)), (vec!["d".to_owned()], vec![]));
+}
+
 #[test]
 fn what_counts_as_query() {
     let empty = one("QS_DenyQuery +a deny ^$");

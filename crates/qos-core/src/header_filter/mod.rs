@@ -16,7 +16,7 @@ mod tests;
 
 pub use builtin::{Builtin, reference};
 pub use rule::{Action, Rule};
-pub use secret::shown;
+pub use secret::{shown, shown_value};
 
 use crate::pattern::{Pattern, PatternError};
 use index::Index;
@@ -47,6 +47,13 @@ pub enum ResponseMode {
     On,
     /// The same without a line in the log.
     Silent,
+}
+
+/// Whether a request header says where the request ends. Without it, or with another value, httpd and what stands behind it see another end than what stands before it:
+/// such a header is never removed or set, a request is denied because of it (request smuggling).
+#[must_use]
+pub fn frames(name: &[u8]) -> bool {
+    [&b"Content-Length"[..], b"Transfer-Encoding"].iter().any(|framing| name.eq_ignore_ascii_case(framing))
 }
 
 /// What becomes of a header.

@@ -262,6 +262,25 @@ fn request_headers() {
     }
 }
 
+/// What says where a request ends stays as it came.
+#[test]
+fn headers_that_frame_a_request_are_left_alone() {
+    let config = server(
+        "QS_UnsetReqHeader content-length\nQS_UnsetReqHeader Transfer-Encoding\nQS_SetReqHeader !Content-Length A\nQS_SetReqHeader Transfer-Encoding A\n\
+         QS_SetReqHeader CONTENT-LENGTH A late\nQS_UnsetReqHeader Content_Length",
+    );
+    assert!(config.headers.early.is_empty() && config.headers.late.is_empty());
+    assert_eq!(config.headers.unset_request.iter().map(|name| name.to_str().unwrap()).collect::<Vec<_>>(), ["Content_Length"]);
+    for (line, begins) in
+        [("QS_UnsetReqHeader content-length", "Content-Length has no effect"), ("QS_SetReqHeader !Transfer-Encoding A", "Transfer-Encoding has no effect")]
+    {
+        let words = line.split(' ').collect::<Vec<_>>();
+        let outcome =
+            apply(find(words[0]).unwrap(), &mut Target::Server(&mut ServerConfig::default()), &words[1..].iter().map(|w| w.as_bytes()).collect::<Vec<_>>());
+        assert!(matches!(outcome, Ok(crate::config::Outcome::Warn(text)) if text.starts_with(begins)), "{line}");
+    }
+}
+
 /// W26.
 #[test]
 fn response_headers() {
