@@ -3,6 +3,7 @@
 use super::deny::{Denial, count_and_note, denied};
 use super::header_parser::unique_id;
 use super::judging::Asked;
+use super::post_read_request::server_record;
 use super::read_body::{self, ReadBody};
 use crate::clients;
 use crate::config::location;
@@ -11,6 +12,7 @@ use crate::httpd::{ffi, log};
 use qos_core::config::LocationConfig;
 use qos_core::filter::{self, Action, Finding, Parameters, Stage, Target, message};
 use qos_core::repeat::Lines;
+use std::borrow::Cow;
 use std::ffi::c_int;
 
 /// The request as it came.
@@ -50,17 +52,26 @@ pub fn judge(asked: &mut Asked<'_>) -> Option<c_int> {
 /// The parameters as one line, for other rules and for an access log (section 5.2).
 fn note_line(request: Request<'_>, line: &[u8]) {
     // Notes end at the first NUL.
-    let mut text = vec![b'?'];
-    for byte in line {
-        match byte {
-            0 => text.extend_from_slice(b"%00"),
-            byte => text.push(*byte),
+    let note = |line: &[u8]| {
+        let mut text = vec![b'?'];
+        for byte in line {
+            match byte {
+                0 => text.extend_from_slice(b"%00"),
+                byte => text.push(*byte),
+            }
         }
-    }
-    let noted = request.pool().string(&text);
-    request.set_note(c"qos-query", noted);
+        request.pool().string(&text)
+    };
+    let noted = note(line);
     // The same text, behind its `?`.
     request.set_note(c"qos-parp-query", noted.wrapping_add(1));
+    let shown = masked(request, line);
+    request.set_note(c"qos-query", if *shown == *line { noted } else { note(&shown) });
+}
+
+/// A query or line of parameters as an access log may show it (`QS_MaskQueryParameters`).
+fn masked<'a>(request: Request<'_>, line: &'a [u8]) -> Cow<'a, [u8]> {
+    server_record(request).map_or(Cow::Borrowed(line), |server| server.config.masked.apply(line))
 }
 
 fn carry_out(asked: &mut Asked<'_>, findings: &[Finding<'_>]) -> Option<c_int> {
@@ -122,7 +133,7 @@ pub fn audit(request: Request<'_>) {
     }
     let with_body = location.is_some_and(|location| location.url.looks_at_bodies()) && request.has_note(c"qos-query");
     if !with_body {
-        let query = target.query.map(|query| [b"?", query].concat()).unwrap_or_default();
+        let query = target.query.map(|query| [b"?", &*masked(request, query)].concat()).unwrap_or_default();
         request.set_note(c"qos-query", request.pool().string(&query));
     }
     if let Some(section) = location.and_then(|location| location.section.as_deref()) {

@@ -1,10 +1,11 @@
 //! What may pass: rules about the request line, path, query and parameters of a request (filters.md sections 2 to 6).
 //!
 //! `store` holds the rules of a location and how sections are merged, `decode` and `path` what bytes stand for, `subjects` what rules look at, `judge` the verdict,
-//! `message` its log lines.
+//! `message` its log lines; `mask` what an access log does not show.
 
 mod decode;
 mod judge;
+mod mask;
 pub mod message;
 mod path;
 mod remarks;
@@ -21,6 +22,7 @@ mod vectors;
 
 pub use decode::{Decoded, Decoding, decode, further};
 pub use judge::{Finding, Parameters, Stage, UrlFilter, has_line, judge};
+pub use mask::Masked;
 pub use path::normalized;
 pub use remarks::remarks;
 pub use rule::{Action, Kind, Rule, Test};
