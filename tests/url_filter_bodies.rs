@@ -226,6 +226,32 @@ fn parameters_of_bodies_are_audited_where_they_count() {
     }
 }
 
+/// FD-05: rules that were written for the original.
+#[test]
+fn permit_rules_see_what_those_of_the_original_do() {
+    let server = serving(
+        "<Location /same>\nQS_PermitUriBody on\nQS_PermitUriNormalize on\nQS_PermitUri +p deny \"^/same(/.*)?\\?flag=&a=b(&c=d)?$\"\nQS_PermitUri +q deny ^/same$\nQS_DenyQuery +d deny c==d\n</Location>\n\
+         <Location /same/not>\nQS_PermitUriNormalize off\n</Location>",
+    );
+    for row in [
+        get("query", "/same?flag&&a==b", FORM, None),
+        post("form", "/same?flag&a=b", FORM, b"c==d\n", None),
+        post("json", "/same?flag&a=b", JSON, b"{\"c\":1}", Some("041")),
+        get("nothing", "/same?&", FORM, None),
+        get("deny rules", "/same?flag&a=b&c==d", FORM, Some("d")),
+        get("not parsed", "/same?flag&a=b", NO_TYPE, Some("041")),
+        post("not parsed either", "/same?flag&a=b", PLAIN, b"x", Some("041")),
+        get("the same as it came", "/same?flag=&a=b", NO_TYPE, None),
+        get("off", "/same/not?flag&a==b", FORM, Some("041")),
+    ] {
+        assert_eq!(ask(&server, &row), if row.expected.is_some() { 403 } else { 404 }, "{}: {}", row.name, server.error_log());
+        if let Some(expected) = row.expected {
+            let said = if expected == "041" { "mod_qos(041)".to_owned() } else { format!("rule id: {expected} (") };
+            assert!(server.error_log().lines().last().is_some_and(|line| line.contains(&said)), "{}: {}", row.name, server.error_log());
+        }
+    }
+}
+
 /// FD-11: an access log does not show passwords; rules see them, and the record of an error page shows no more than the others.
 #[test]
 fn passwords_are_masked() {

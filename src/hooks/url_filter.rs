@@ -9,6 +9,7 @@ use crate::clients;
 use crate::config::location;
 use crate::httpd::request::Request;
 use crate::httpd::{ffi, log};
+use qos_core::body::is_supported;
 use qos_core::config::LocationConfig;
 use qos_core::filter::{self, Action, Finding, Parameters, Stage, Target, message};
 use qos_core::repeat::Lines;
@@ -44,7 +45,11 @@ pub fn judge(asked: &mut Asked<'_>) -> Option<c_int> {
     if let Some(line) = line.filter(|_| body.is_some()) {
         note_line(request, line);
     }
-    let parameters = Parameters { parsed: body.map(ReadBody::parsed), line };
+    // The original parses requests of these types only; all others keep their query as it came.
+    let parsed_by_type = || request.header(c"Content-Type").is_some_and(is_supported);
+    let is_listed = |body: &&ReadBody| filter.permit_listed == Some(true) && (body.parsed().raw.is_some() || parsed_by_type());
+    let listed = body.filter(is_listed).map(|body| body.parsed().listed());
+    let parameters = Parameters { parsed: body.map(ReadBody::parsed), line, listed: listed.as_ref().map(Option::as_deref) };
     let findings = filter::judge(filter, target, Stage::Body(parameters), all);
     carry_out(asked, &findings)
 }

@@ -80,6 +80,13 @@ pub const DIRECTIVES: Family = &[
         read: |name, target, arguments| body(name, target, arguments, (false, true)),
     },
     Directive {
+        name: c"QS_PermitUriNormalize",
+        scope: Scope::Location,
+        arguments: &[required("On|Off")],
+        help: c"On: where bodies count for QS_PermitUri, its patterns see each parameter as name=value, as the original does: ?flag as ?flag=, a&&b as a=&b=, a==b as a=b; off (default): the query as it came.",
+        read: permit_normalize,
+    },
+    Directive {
         name: c"QS_DenyBody",
         scope: Scope::Location,
         arguments: &[required("On|Off")],
@@ -105,6 +112,12 @@ pub const DIRECTIVES: Family = &[
 fn body_strict(directive: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let on = flag(directive, first(arguments))?;
     location(directive, target)?.url.strict_body = Some(on);
+    Ok(Outcome::Taken)
+}
+
+fn permit_normalize(directive: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
+    let on = flag(directive, first(arguments))?;
+    location(directive, target)?.url.permit_listed = Some(on);
     Ok(Outcome::Taken)
 }
 

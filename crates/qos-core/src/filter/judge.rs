@@ -1,6 +1,6 @@
 //! Whether a request may pass (filters.md sections 5.3 and 5.4).
 
-use super::decode::Decoding;
+use super::decode::{Decoding, decode};
 use super::rule::{Action, Kind, Rule};
 use super::store::{Hit, Rules};
 use super::subjects::{Body, Head, Subjects, Target};
@@ -19,6 +19,8 @@ pub struct UrlFilter {
     pub deny_body: Option<bool>,
     /// `QS_PermitUriBody`.
     pub permit_body: Option<bool>,
+    /// `QS_PermitUriNormalize`.
+    pub permit_listed: Option<bool>,
     /// `QS_BodyStrict`.
     pub strict_body: Option<bool>,
 }
@@ -33,6 +35,7 @@ impl UrlFilter {
             encoding: own.encoding.or(base.encoding),
             deny_body: own.deny_body.or(base.deny_body),
             permit_body: own.permit_body.or(base.permit_body),
+            permit_listed: own.permit_listed.or(base.permit_listed),
             strict_body: own.strict_body.or(base.strict_body),
         }
     }
@@ -68,6 +71,8 @@ pub struct Parameters<'a> {
     pub parsed: Option<&'a Parsed<'a>>,
     /// All parameters as one line: [`Parsed::line`] if there [is one](has_line); where the parser was not asked, a line that is known otherwise, else the query (FW-16).
     pub line: Option<&'a [u8]>,
+    /// What permit rules see instead of it: [`Parsed::listed`] where there is `QS_PermitUriNormalize`. The outer `None`: nothing else.
+    pub listed: Option<Option<&'a [u8]>>,
 }
 
 /// Something that was found.
@@ -148,8 +153,13 @@ pub fn judge<'r>(filter: &'r UrlFilter, target: Target<'_>, stage: Stage<'_>, al
         }
     }
     if !matches!(stage, Stage::Head) && rules.has(Kind::Permit) {
-        let query = match &body {
-            Some(body) if filter.permit_body == Some(true) => body.decoded_line(),
+        let listed = match stage {
+            Stage::Body(parameters) | Stage::Whole(parameters) => parameters.listed.map(|line| line.map(|line| decode(line, decoding.unicode).bytes)),
+            Stage::Head => None,
+        };
+        let query = match (&body, &listed) {
+            (Some(_), Some(line)) if filter.permit_body == Some(true) => line.as_deref(),
+            (Some(body), None) if filter.permit_body == Some(true) => body.decoded_line(),
             _ => head.decoded_query(),
         };
         let unknown = filter.permit_body == Some(true) && body.as_ref().is_some_and(Body::is_unknown);

@@ -48,7 +48,7 @@ fn words(findings: &[Finding<'_>]) -> Vec<String> {
 fn found(filter: &UrlFilter, target: &str, all: bool) -> Vec<String> {
     let line = format!("GET {target} HTTP/1.1");
     let target = Target::new(line.as_bytes(), target.as_bytes());
-    let parameters = Parameters { parsed: None, line: target.query };
+    let parameters = Parameters { parsed: None, line: target.query, ..Parameters::default() };
     let whole = words(&judge(filter, target, Stage::Whole(parameters), all));
     // In two steps it is the same, apart from rules that only log and come in another order.
     let mut steps = words(&judge(filter, target, Stage::Head, all));
@@ -175,7 +175,8 @@ fn posted(filter: &UrlFilter, target: &str, parsed: &Parsed<'_>) -> (Vec<String>
     let target = Target::new(line.as_bytes(), target.as_bytes());
     let parsed = Parsed { query: target.query, ..parsed.clone() };
     let line = has_line(&parsed).then(|| parsed.line());
-    let parameters = Parameters { parsed: Some(&parsed), line: line.as_deref() };
+    let listed = (filter.permit_listed == Some(true)).then(|| parsed.listed());
+    let parameters = Parameters { parsed: Some(&parsed), line: line.as_deref(), listed: listed.as_ref().map(Option::as_deref) };
     (words(&judge(filter, target, Stage::Head, false)), words(&judge(filter, target, Stage::Body(parameters), false)))
 }
 
@@ -226,6 +227,24 @@ fn head_before_body() {
     // Without the switch bodies do not count.
     let off = one("QS_PermitUriBody on\nQS_DenyQuery +a log <");
     assert_eq!(posted(&off, "/", &form), (vec![], vec![]));
+}
+
+/// FD-05: permit rules may see the parameters as the original lists them; deny rules see what came.
+#[test]
+fn parameters_as_the_original_lists_them() {
+    let rules = "QS_PermitUri +p deny ^/(\\?flag=&a=b)?$\nQS_DenyQuery +d log a==b";
+    let on = one(&format!("QS_DenyBody on\nQS_PermitUriNormalize on\n{rules}"));
+    let off = one(&format!("QS_DenyBody on\n{rules}"));
+    let parsed = given(&[("flag", "", Origin::Query), ("a", "=b", Origin::Query)]);
+    assert_eq!(posted(&on, "/?flag&a==b", &parsed), (vec!["d log".to_owned()], vec![]));
+    assert_eq!(posted(&off, "/?flag&a==b", &parsed), (vec!["d log".to_owned()], vec!["041".to_owned()]));
+    // No parameters are no query.
+    assert_eq!(posted(&on, "/?&&", &given(&[])).1, [""; 0]);
+    assert_eq!(posted(&off, "/?&&", &given(&[])).1, ["041"]);
+    let without = one(&format!("QS_DenyQueryBody on\nQS_PermitUriNormalize on\n{rules}"));
+    assert_eq!(posted(&without, "/?flag&a==b", &parsed).1, ["041"], "the switch is about bodies");
+    let merged = UrlFilter::merge(&on, &one("QS_PermitUriNormalize off"));
+    assert_eq!((merged.permit_listed, UrlFilter::merge(&on, &UrlFilter::default()).permit_listed), (Some(false), Some(true)));
 }
 
 /// FW-01 and E3: a pattern that is given up denies, and permits nothing.
