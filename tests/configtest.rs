@@ -204,6 +204,7 @@ const TABLE: &[Row] = &[
     Row { name: "QS_DenyQueryBody", good: &["on", "off"], kinds: &[Flag] },
     Row { name: "QS_PermitUriBody", good: &["on", "off"], kinds: &[Flag] },
     Row { name: "QS_PermitUriNormalize", good: &["on", "off"], kinds: &[Flag] },
+    Row { name: "QS_FilterInternalRedirects", good: &["on", "off"], kinds: &[Flag] },
     Row { name: "QS_BodyStrict", good: &["on", "off"], kinds: &[Flag] },
     Row { name: "QS_MaskQueryParameters", good: &["password", "password PIN"], kinds: &[Text, Text] },
     Row { name: "QS_DenyBody", good: &["on", "off"], kinds: &[Flag] },

@@ -11,7 +11,7 @@ use crate::httpd::request::Request;
 use crate::httpd::{ffi, log};
 use qos_core::body::is_supported;
 use qos_core::config::LocationConfig;
-use qos_core::filter::{self, Action, Finding, Parameters, Stage, Target, message};
+use qos_core::filter::{self, Action, Finding, Parameters, Redirected, Stage, Target, message};
 use qos_core::repeat::Lines;
 use std::borrow::Cow;
 use std::ffi::c_int;
@@ -52,6 +52,23 @@ pub fn judge(asked: &mut Asked<'_>) -> Option<c_int> {
     let parameters = Parameters { parsed: body.map(ReadBody::parsed), line, listed: listed.as_ref().map(Option::as_deref) };
     let findings = filter::judge(filter, target, Stage::Body(parameters), all);
     carry_out(asked, &findings)
+}
+
+/// What a request was redirected to within the server. Its body was judged, or not, where the client had sent it.
+pub fn judge_redirected(asked: &mut Asked<'_>) -> Option<c_int> {
+    let request = asked.request;
+    let filter = location(request).map(|location| &location.url)?;
+    let redirected = Redirected::new(request.method_name_bytes(), request.uri(), request.query_if_any(), request.protocol());
+    let parameters = Parameters { line: request.query_if_any(), ..Parameters::default() };
+    let findings = filter::judge(filter, redirected.target(), Stage::Whole(parameters), asked.runtime.log_only);
+    let verdict = carry_out(asked, &findings);
+    // Its log shows the last request of the chain, counts and pages the first.
+    if !findings.is_empty() && !request.is_initial() {
+        for name in [c"QS_RuleId", c"QS_ErrorNotes"] {
+            request.initial().take_variable(name, request);
+        }
+    }
+    verdict
 }
 
 /// The parameters as one line, for other rules and for an access log (section 5.2).
@@ -115,7 +132,7 @@ pub fn events(asked: &mut Asked<'_>) -> Option<c_int> {
 fn say(request: Request<'_>, lines: &Lines, action: Action, rest: impl FnOnce(u32) -> String, line: impl FnOnce(&str, &str) -> String) {
     let level = if action == Action::Deny { log::Level::Error } else { log::Level::Warning };
     if log::has_line(request, level, lines.one_more(clients::now()), rest) {
-        log::request(request, level, || line(&String::from_utf8_lossy(request.client()), &unique_id(request)));
+        log::request(request, level, || line(&String::from_utf8_lossy(request.client()), &unique_id(request.initial())));
     }
 }
 

@@ -101,6 +101,13 @@ pub const DIRECTIVES: Family = &[
         read: body_strict,
     },
     Directive {
+        name: c"QS_FilterInternalRedirects",
+        scope: Scope::Location,
+        arguments: &[required("On|Off")],
+        help: c"On: QS_DenyRequestLine, QS_DenyPath, QS_DenyQuery, QS_PermitUri and QS_InvalidUrlEncoding also apply to requests that are redirected here within the server, except pages of errors (default off).",
+        read: filter_internal_redirects,
+    },
+    Directive {
         name: c"QS_MaskQueryParameters",
         scope: Scope::Server,
         arguments: &[required("name"), any("name")],
@@ -118,6 +125,12 @@ fn body_strict(directive: &'static str, target: &mut Target<'_>, arguments: &[&[
 fn permit_normalize(directive: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let on = flag(directive, first(arguments))?;
     location(directive, target)?.url.permit_listed = Some(on);
+    Ok(Outcome::Taken)
+}
+
+fn filter_internal_redirects(directive: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
+    let on = flag(directive, first(arguments))?;
+    location(directive, target)?.url.internal_redirects = Some(on);
     Ok(Outcome::Taken)
 }
 

@@ -23,6 +23,8 @@ pub struct UrlFilter {
     pub permit_listed: Option<bool>,
     /// `QS_BodyStrict`.
     pub strict_body: Option<bool>,
+    /// `QS_FilterInternalRedirects`.
+    pub internal_redirects: Option<bool>,
 }
 
 impl UrlFilter {
@@ -37,6 +39,7 @@ impl UrlFilter {
             permit_body: own.permit_body.or(base.permit_body),
             permit_listed: own.permit_listed.or(base.permit_listed),
             strict_body: own.strict_body.or(base.strict_body),
+            internal_redirects: own.internal_redirects.or(base.internal_redirects),
         }
     }
 
@@ -44,6 +47,12 @@ impl UrlFilter {
     #[must_use]
     pub fn looks_at_bodies(&self) -> bool {
         self.deny_body == Some(true) || self.permit_body == Some(true)
+    }
+
+    /// Whether requests are looked at that were redirected here within the server (FD-09).
+    #[must_use]
+    pub fn looks_at_redirects(&self) -> bool {
+        self.internal_redirects == Some(true) && self.is_active()
     }
 
     /// Whether a request is looked at (FW-27).
