@@ -196,6 +196,8 @@ pub mod feature {
     pub const REDIRECTS: u64 = 1 << 31;
     /// `QS_FilterInternalRedirects`.
     pub const INTERNAL_REDIRECTS: u64 = 1 << 32;
+    /// Other modules take part in decoding.
+    pub const DECODE_HOOKS: u64 = 1 << 33;
     /// All that have something to do when a response begins.
     pub const RESPONSES: u64 =
         CLOSE_LIMIT | RATE_OFF_EVENTS | STATUS_EVENTS | RESPONSE_RULES | KEEP_ALIVE | SERVICE | VIP | MILESTONES | TRACKING | HEADER_FILTERS;

@@ -11,6 +11,7 @@ use super::judging::Asked;
 use super::post_read_request::server_record;
 use crate::config::location;
 use crate::filters;
+use crate::httpd::decode_hooks;
 use crate::httpd::request::Request;
 use crate::httpd::request_body::{BodyReader, Piece};
 use crate::httpd::spool::Spool;
@@ -116,6 +117,7 @@ pub fn parameters<'a>(asked: &mut Asked<'a>) -> Result<Option<&'a ReadBody>, c_i
     let whole = bytes.whole().filter(|_| !goes_on).unwrap_or_default();
     let facts = Facts {
         query: request.target_query(),
+        decoded_query: decode_hooks::json_query(request),
         content_type: request.header(c"Content-Type"),
         content_encoding: request.header(c"Content-Encoding"),
         body: whole,

@@ -8,10 +8,10 @@ use super::read_body::{self, ReadBody};
 use crate::clients;
 use crate::config::location;
 use crate::httpd::request::Request;
-use crate::httpd::{ffi, log};
+use crate::httpd::{decode_hooks, ffi, log};
 use qos_core::body::is_supported;
 use qos_core::config::LocationConfig;
-use qos_core::filter::{self, Action, Finding, Parameters, Redirected, Stage, Target, message};
+use qos_core::filter::{self, Action, Finding, Parameters, Redirected, Stage, Target, UrlFilter, message};
 use qos_core::repeat::Lines;
 use std::borrow::Cow;
 use std::ffi::c_int;
@@ -25,12 +25,12 @@ fn target(request: Request<'_>) -> Target<'_> {
 pub fn judge(asked: &mut Asked<'_>) -> Option<c_int> {
     let request = asked.request;
     let filter = location(request).map(|location| &location.url).filter(|filter| filter.is_active())?;
-    let (target, all) = (target(request), asked.runtime.log_only);
+    let target = target(request);
     if !filter.looks_at_bodies() {
-        let findings = filter::judge(filter, target, Stage::Whole(Parameters::default()), all);
+        let findings = found(asked, filter, target, Stage::Whole(Parameters::default()));
         return carry_out(asked, &findings);
     }
-    let findings = filter::judge(filter, target, Stage::Head, all);
+    let findings = found(asked, filter, target, Stage::Head);
     if let Some(status) = carry_out(asked, &findings) {
         return Some(status);
     }
@@ -50,8 +50,13 @@ pub fn judge(asked: &mut Asked<'_>) -> Option<c_int> {
     let is_listed = |body: &&ReadBody| filter.permit_listed == Some(true) && (body.parsed().raw.is_some() || parsed_by_type());
     let listed = body.filter(is_listed).map(|body| body.parsed().listed());
     let parameters = Parameters { parsed: body.map(ReadBody::parsed), line, listed: listed.as_ref().map(Option::as_deref) };
-    let findings = filter::judge(filter, target, Stage::Body(parameters), all);
+    let findings = found(asked, filter, target, Stage::Body(parameters));
     carry_out(asked, &findings)
+}
+
+/// What is found; all of it where nothing is enforced. Other modules may take part in decoding.
+fn found<'r>(asked: &Asked<'_>, filter: &'r UrlFilter, target: Target<'_>, stage: Stage<'_>) -> Vec<Finding<'r>> {
+    decode_hooks::with(asked.request, |rewrite| filter::judge_rewritten(filter, target, stage, asked.runtime.log_only, rewrite))
 }
 
 /// What a request was redirected to within the server. Its body was judged, or not, where the client had sent it.
@@ -60,7 +65,7 @@ pub fn judge_redirected(asked: &mut Asked<'_>) -> Option<c_int> {
     let filter = location(request).map(|location| &location.url)?;
     let redirected = Redirected::new(request.method_name_bytes(), request.uri(), request.query_if_any(), request.protocol());
     let parameters = Parameters { line: request.query_if_any(), ..Parameters::default() };
-    let findings = filter::judge(filter, redirected.target(), Stage::Whole(parameters), asked.runtime.log_only);
+    let findings = found(asked, filter, redirected.target(), Stage::Whole(parameters));
     let verdict = carry_out(asked, &findings);
     // Its log shows the last request of the chain, counts and pages the first.
     if !findings.is_empty() && !request.is_initial() {

@@ -1,9 +1,9 @@
 //! Whether a request may pass (filters.md sections 5.3 and 5.4).
 
-use super::decode::{Decoding, decode};
+use super::decode::Decoding;
 use super::rule::{Action, Kind, Rule};
 use super::store::{Hit, Rules};
-use super::subjects::{Body, Head, Subjects, Target};
+use super::subjects::{Body, Head, Subjects, Target, decoded_query};
 use crate::parameters::Parsed;
 
 /// What a location says of what may pass.
@@ -125,15 +125,44 @@ pub fn has_line(parsed: &Parsed<'_>) -> bool {
     !parsed.parameters.is_empty() || parsed.query.is_some_and(|query| !query.is_empty())
 }
 
+/// What others make of a text that was decoded once (section 12). `None`: they leave it as it is.
+pub trait Rewrite {
+    /// Of the path.
+    fn path(&self, decoded: &[u8]) -> Option<Vec<u8>> {
+        let _ = decoded;
+        None
+    }
+
+    /// Of the query, or of the line of parameters.
+    fn query(&self, decoded: &[u8]) -> Option<Vec<u8>> {
+        let _ = decoded;
+        None
+    }
+}
+
+/// Nobody takes part.
+#[derive(Clone, Copy, Debug)]
+pub struct AsDecoded;
+
+impl Rewrite for AsDecoded {}
+
 /// Judges a request; what was found in the order in which it is logged. Only the last finding denies, unless `all` are asked for: where nothing is enforced, all that would deny are
 /// found (FW-30a).
 #[must_use]
 pub fn judge<'r>(filter: &'r UrlFilter, target: Target<'_>, stage: Stage<'_>, all: bool) -> Vec<Finding<'r>> {
+    judge_rewritten(filter, target, stage, all, &AsDecoded)
+}
+
+/// The same, where others take part in decoding.
+#[must_use]
+pub fn judge_rewritten<'r>(filter: &'r UrlFilter, target: Target<'_>, stage: Stage<'_>, all: bool, rewrite: &dyn Rewrite) -> Vec<Finding<'r>> {
     let mut findings = Vec::new();
     let decoding = filter.decoding.unwrap_or_default();
-    let head = Head::new(target, decoding);
+    let head = Head::new(target, decoding, rewrite);
     let body = match stage {
-        Stage::Body(parameters) | Stage::Whole(parameters) if filter.looks_at_bodies() => Some(Body::new(parameters.parsed, parameters.line, decoding)),
+        Stage::Body(parameters) | Stage::Whole(parameters) if filter.looks_at_bodies() => {
+            Some(Body::new(parameters.parsed, parameters.line, decoding, rewrite))
+        }
         _ => None,
     };
     if let Some(action) = filter.encoding.flatten() {
@@ -163,7 +192,7 @@ pub fn judge<'r>(filter: &'r UrlFilter, target: Target<'_>, stage: Stage<'_>, al
     }
     if !matches!(stage, Stage::Head) && rules.has(Kind::Permit) {
         let listed = match stage {
-            Stage::Body(parameters) | Stage::Whole(parameters) => parameters.listed.map(|line| line.map(|line| decode(line, decoding.unicode).bytes)),
+            Stage::Body(parameters) | Stage::Whole(parameters) => parameters.listed.map(|line| line.map(|line| decoded_query(line, decoding, rewrite).bytes)),
             Stage::Head => None,
         };
         let query = match (&body, &listed) {

@@ -22,7 +22,7 @@ mod tests;
 mod vectors;
 
 pub use decode::{Decoded, Decoding, decode, further};
-pub use judge::{Finding, Parameters, Stage, UrlFilter, has_line, judge};
+pub use judge::{AsDecoded, Finding, Parameters, Rewrite, Stage, UrlFilter, has_line, judge, judge_rewritten};
 pub use mask::Masked;
 pub use path::normalized;
 pub use redirected::Redirected;

@@ -247,6 +247,40 @@ fn parameters_as_the_original_lists_them() {
     assert_eq!((merged.permit_listed, UrlFilter::merge(&on, &UrlFilter::default()).permit_listed), (Some(false), Some(true)));
 }
 
+/// Section 12: rules see what others make of what was decoded once, and what follows from that.
+#[test]
+fn others_take_part_in_decoding() {
+    struct Base;
+    impl Rewrite for Base {
+        fn path(&self, decoded: &[u8]) -> Option<Vec<u8>> {
+            decoded.strip_prefix(b"/~").map(|rest| [b"/home/../", rest].concat())
+        }
+
+        fn query(&self, decoded: &[u8]) -> Option<Vec<u8>> {
+            Some(decoded.iter().map(|byte| if *byte == b'!' { b'%' } else { *byte }).collect())
+        }
+    }
+    let filter = one(
+        "QS_DenyPath +raw deny ^/~\nQS_DenyPath +path deny ^/home/../a$\nQS_DenyPath +norm deny ^/a$\nQS_DenyQuery +query log x%3c\nQS_DenyQuery +further log x<\nQS_DenyQuery +raw2 log !",
+    );
+    let found = |target: &str| {
+        let target = Target::new(b"", target.as_bytes());
+        let parameters = Parameters { line: target.query, ..Parameters::default() };
+        words(&judge_rewritten(&filter, target, Stage::Whole(parameters), true, &Base))
+    };
+    assert_eq!(found("/%7ea?x!3c"), ["path", "norm", "query log", "further log"]);
+    assert_eq!(found("/b?x"), [""; 0]);
+    let filter = one("QS_DenyBody on\nQS_PermitUri +p deny ^/a\\?x=%$\nQS_DenyQuery +d deny evil%");
+    let parsed = given(&[("x", "!", Origin::Form)]);
+    let judged = |parsed: &Parsed<'_>, listed: bool| {
+        let (line, target) = (parsed.line(), Target::new(b"", b"/a"));
+        let parameters = Parameters { parsed: Some(parsed), line: Some(&line), listed: listed.then_some(Some(&line)) };
+        words(&judge_rewritten(&filter, target, Stage::Body(parameters), true, &Base))
+    };
+    assert_eq!((judged(&parsed, false), judged(&parsed, true)), (vec![], vec![]));
+    assert_eq!(judged(&given(&[("x", "evil!", Origin::Form)]), false), ["d", "041"]);
+}
+
 /// FW-01 and E3: a pattern that is given up denies, and permits nothing.
 #[test]
 fn a_pattern_that_is_given_up() {
