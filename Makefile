@@ -12,6 +12,7 @@ DESTDIR    ?=
 # Asked only when installing: apxs may not be there before `make setup`.
 LIBEXECDIR ?= $(shell $(APXS) -q LIBEXECDIR)
 SYSCONFDIR ?= $(shell $(APXS) -q SYSCONFDIR)
+INCLUDEDIR ?= $(shell $(APXS) -q INCLUDEDIR)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build install uninstall run test bench oracle fuzz lint clean
@@ -30,11 +31,11 @@ build: setup ## build target/release/libmod_qos.so
 $(MODULE):
 	$(MAKE) build
 
-install: $(MODULE) ## install the module and its configuration (DESTDIR, LIBEXECDIR, SYSCONFDIR)
-	@packaging/install.sh install "$(MODULE)" "$(DESTDIR)" "$(LIBEXECDIR)" "$(SYSCONFDIR)"
+install: $(MODULE) ## install the module and its configuration (DESTDIR, LIBEXECDIR, SYSCONFDIR, INCLUDEDIR)
+	@packaging/install.sh install "$(MODULE)" "$(DESTDIR)" "$(LIBEXECDIR)" "$(SYSCONFDIR)" "$(INCLUDEDIR)"
 
 uninstall: ## remove what install put there
-	@packaging/install.sh uninstall "$(MODULE)" "$(DESTDIR)" "$(LIBEXECDIR)" "$(SYSCONFDIR)"
+	@packaging/install.sh uninstall "$(MODULE)" "$(DESTDIR)" "$(LIBEXECDIR)" "$(SYSCONFDIR)" "$(INCLUDEDIR)"
 
 run: build ## a private Apache on http://localhost:8080 (PORT=...) with the module; Ctrl-C stops it
 	@PORT="$(PORT)" MODULE="$(MODULE)" packaging/run.sh

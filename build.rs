@@ -122,6 +122,7 @@ fn main() {
     println!("cargo:rerun-if-env-changed=APXS");
     println!("cargo:rerun-if-changed=src/httpd/shim.c");
     println!("cargo:rerun-if-changed=src/httpd/shim.h");
+    println!("cargo:rerun-if-changed=include/mod_qos_hooks.h");
     let apxs = env::var("APXS").unwrap_or_else(|_| "apxs".to_owned());
     let mut flags = vec![format!("-I{}", query(&apxs, "INCLUDEDIR"))];
     // apxs -q EXTRA_CPPFLAGS and APR_CONFIG are what `apxs -c` itself compiles with.
@@ -130,7 +131,7 @@ fn main() {
     flags.extend(output(&apr_config, &["--includes", "--cppflags"]).split_whitespace().map(str::to_owned));
 
     let mut shim = cc::Build::new();
-    shim.file("src/httpd/shim.c").flag_if_supported("-fvisibility=hidden").warnings(true);
+    shim.file("src/httpd/shim.c").include("include").flag_if_supported("-fvisibility=hidden").warnings(true);
     for flag in &flags {
         shim.flag(flag);
     }

@@ -1,10 +1,10 @@
 #!/bin/bash
 # Puts the module and its configuration in place, or takes them away.
-# Usage: packaging/install.sh install|uninstall MODULE DESTDIR LIBEXECDIR SYSCONFDIR   (called by make)
+# Usage: packaging/install.sh install|uninstall MODULE DESTDIR LIBEXECDIR SYSCONFDIR INCLUDEDIR   (called by make)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-action="$1" module="$2" destdir="$3" libexecdir="$4" sysconfdir="$5"
+action="$1" module="$2" destdir="$3" libexecdir="$4" sysconfdir="$5" includedir="${6:-}"
 fail() { printf '%s: %s\n' "$action" "$*" >&2; exit 1; }
 [ -n "$libexecdir" ] || fail "apxs does not say where modules go: run make setup, or pass LIBEXECDIR=..."
 
@@ -21,6 +21,11 @@ case "$action" in
 install)
   install -D -m 644 "$module" "$destdir$installed"
   echo "installed $destdir$installed"
+  if [ -n "$includedir" ]; then
+    # For modules in C that take part in decoding.
+    install -D -m 644 include/mod_qos_hooks.h "$destdir$includedir/mod_qos_hooks.h"
+    echo "installed $destdir$includedir/mod_qos_hooks.h"
+  fi
   if debian_like; then
     install -d -m 755 "$destdir$available"
     sed "s|^LoadModule qos_module .*|LoadModule qos_module $installed|" mods-available/qos.load >"$destdir$available/qos.load"
@@ -48,6 +53,7 @@ uninstall)
   fi
   rm -f "$destdir$installed" "$destdir$available/qos.load" "$destdir$available/qos.conf.dist"
   echo "removed $destdir$installed"
+  [ -z "$includedir" ] || rm -f "$destdir$includedir/mod_qos_hooks.h"
   conf="$destdir$available/qos.conf"
   if [ -f "$conf" ] && ! cmp -s mods-available/qos.conf "$conf"; then
     echo "kept $conf, which was changed"

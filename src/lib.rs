@@ -57,6 +57,7 @@ static AFTER_SETENVIF: Order<5> =
     Order([c"mod_setenvif.c".as_ptr(), c"mod_setenvifplus.c".as_ptr(), c"mod_unique_id.c".as_ptr(), c"mod_parp.c".as_ptr(), null()]);
 static AFTER_SETENVIF_AND_SSL: Order<6> =
     Order([c"mod_setenvif.c".as_ptr(), c"mod_setenvifplus.c".as_ptr(), c"mod_ssl.c".as_ptr(), c"mod_remoteip.c".as_ptr(), c"mod_logio.c".as_ptr(), null()]);
+static AFTER_DIR: Order<3> = Order([c"mod_dir.c".as_ptr(), c"mod_negotiation.c".as_ptr(), null()]);
 static BEFORE_SSL: Order<2> = Order([c"mod_ssl.c".as_ptr(), null()]);
 static BEFORE_HTTP2: Order<2> = Order([c"mod_http2.c".as_ptr(), null()]);
 
@@ -96,6 +97,7 @@ unsafe extern "C" fn register_hooks(_pool: *mut ffi::apr_pool_t) {
         ffi::ap_hook_header_parser(Some(hooks::body_limit::header_parser), after_setenvif, none, first);
         ffi::ap_hook_header_parser(Some(hooks::header_parser::main), after_setenvif, none, middle);
         ffi::ap_hook_fixups(Some(hooks::fixups::fixups), after_ssl, none, middle);
+        ffi::ap_hook_fixups(Some(hooks::internal_redirects::last_fixups), AFTER_DIR.0.as_ptr(), none, ffi::APR_HOOK_REALLY_LAST as i32);
         ffi::ap_hook_handler(Some(handlers::handler), none, none, first);
         ffi::qos_shim_hook_status(Some(handlers::section));
         ffi::ap_hook_insert_filter(Some(hooks::insert_filter::insert_filter), none, none, middle);

@@ -129,86 +129,90 @@ impl Runtime {
 
 /// What the configuration asks for anywhere, so that a hook that has nothing to do costs a few instructions.
 pub mod feature {
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     /// `QS_LogEnv`.
-    pub const LOG_ENV: u32 = 1;
+    pub const LOG_ENV: u64 = 1;
     /// `QS_SrvMinDataRateOffEvent`.
-    pub const RATE_OFF_EVENTS: u32 = 2;
+    pub const RATE_OFF_EVENTS: u64 = 2;
     /// `QS_SrvMaxConn`.
-    pub const MAX_CONNECTIONS: u32 = 4;
+    pub const MAX_CONNECTIONS: u64 = 4;
     /// `QS_SrvMaxConnClose`.
-    pub const CLOSE_LIMIT: u32 = 8;
+    pub const CLOSE_LIMIT: u64 = 8;
     /// A rule about clients that acts on requests.
-    pub const CLIENTS: u32 = 16;
+    pub const CLIENTS: u64 = 16;
     /// `QS_ClientEventBlockCount`.
-    pub const BLOCK: u32 = 32;
+    pub const BLOCK: u64 = 32;
     /// `QS_SrvSerialize`.
-    pub const SERIALIZE: u32 = 64;
+    pub const SERIALIZE: u64 = 64;
     /// `QS_SetEnvIfStatus` with a status.
-    pub const STATUS_EVENTS: u32 = 128;
+    pub const STATUS_EVENTS: u64 = 128;
     /// `QS_SetEnvIfStatus BrokenConnection`.
-    pub const BROKEN: u32 = 256;
+    pub const BROKEN: u64 = 256;
     /// `QS_ClientGeoCountryDB`.
-    pub const COUNTRIES: u32 = 512;
+    pub const COUNTRIES: u64 = 512;
     /// `QSLog`.
-    pub const LOG_PROGRAM: u32 = 1024;
+    pub const LOG_PROGRAM: u64 = 1024;
     /// mod_remoteip is there: connections may bring their address with the PROXY protocol.
-    pub const REMOTEIP: u32 = 2048;
+    pub const REMOTEIP: u64 = 2048;
     /// mod_ssl is there.
-    pub const SSL: u32 = 4096;
+    pub const SSL: u64 = 4096;
     /// Rules about requests of locations and events.
-    pub const RULES: u32 = 8192;
+    pub const RULES: u64 = 8192;
     /// Responses that are throttled, on an MPM on which they can wait without a worker.
-    pub const WAITING: u32 = 1 << 21;
+    pub const WAITING: u64 = 1 << 21;
 
     /// `QS_LimitRequestBody`, the directive or the variable.
-    pub const BODY_LIMIT: u32 = 1 << 20;
+    pub const BODY_LIMIT: u64 = 1 << 20;
     /// `QS_DenyQueryBody`, `QS_PermitUriBody`.
-    pub const BODY_RULES: u32 = 1 << 22;
+    pub const BODY_RULES: u64 = 1 << 22;
     /// Rules about what may pass, or notes for an access log.
-    pub const FILTERS: u32 = 1 << 23;
+    pub const FILTERS: u64 = 1 << 23;
     /// `QS_SetEnvIf`.
-    pub const SET_ENV_IF: u32 = 1 << 19;
+    pub const SET_ENV_IF: u64 = 1 << 19;
     /// Rules about the headers and variables of responses.
-    pub const RESPONSE_RULES: u32 = 1 << 14;
+    pub const RESPONSE_RULES: u64 = 1 << 14;
     /// `QS_UnsetReqHeader`.
-    pub const UNSET_HEADERS: u32 = 1 << 15;
+    pub const UNSET_HEADERS: u64 = 1 << 15;
     /// `QS_SetReqHeader ... late`.
-    pub const LATE_HEADERS: u32 = 1 << 16;
+    pub const LATE_HEADERS: u64 = 1 << 16;
     /// Variables about keep-alive may be set.
-    pub const KEEP_ALIVE: u32 = 1 << 17;
+    pub const KEEP_ALIVE: u64 = 1 << 17;
     /// `QS_Set_DSCP` may be set.
-    pub const SERVICE: u32 = 1 << 18;
+    pub const SERVICE: u64 = 1 << 18;
     /// `QS_SetEnvIfParp`.
-    pub const PARAMETERS: u32 = 1 << 24;
+    pub const PARAMETERS: u64 = 1 << 24;
     /// `QS_DeflateReqBody` may be set, and mod_deflate is there.
-    pub const INFLATE: u32 = 1 << 26;
+    pub const INFLATE: u64 = 1 << 26;
     /// `QS_RequestHeaderFilter`, `QS_ResponseHeaderFilter`.
-    pub const HEADER_FILTERS: u32 = 1 << 27;
+    pub const HEADER_FILTERS: u64 = 1 << 27;
     /// VIPs: sessions and marks of addresses.
-    pub const VIP: u32 = 1 << 28;
+    pub const VIP: u64 = 1 << 28;
     /// `QS_MileStone`.
-    pub const MILESTONES: u32 = 1 << 29;
+    pub const MILESTONES: u64 = 1 << 29;
     /// `QS_UserTrackingCookieName`.
-    pub const TRACKING: u32 = 1 << 30;
+    pub const TRACKING: u64 = 1 << 30;
     /// `QS_RedirectIf`.
-    pub const REDIRECTS: u32 = 1 << 31;
+    pub const REDIRECTS: u64 = 1 << 31;
+    /// `QS_FilterInternalRedirects`.
+    pub const INTERNAL_REDIRECTS: u64 = 1 << 32;
+    /// Other modules take part in decoding.
+    pub const DECODE_HOOKS: u64 = 1 << 33;
     /// All that have something to do when a response begins.
-    pub const RESPONSES: u32 =
+    pub const RESPONSES: u64 =
         CLOSE_LIMIT | RATE_OFF_EVENTS | STATUS_EVENTS | RESPONSE_RULES | KEEP_ALIVE | SERVICE | VIP | MILESTONES | TRACKING | HEADER_FILTERS;
     /// All whose variables a redirected request takes over.
-    pub const INHERITED: u32 = CLIENTS | SERIALIZE | STATUS_EVENTS | RULES | SET_ENV_IF | KEEP_ALIVE | VIP | TRACKING;
+    pub const INHERITED: u64 = CLIENTS | SERIALIZE | STATUS_EVENTS | RULES | SET_ENV_IF | KEEP_ALIVE | VIP | TRACKING;
 
-    static FEATURES: AtomicU32 = AtomicU32::new(0);
+    static FEATURES: AtomicU64 = AtomicU64::new(0);
 
     /// Found in the configuration (also of a location in .htaccess-like sections, hence at any time).
-    pub fn add(bits: u32) {
+    pub fn add(bits: u64) {
         FEATURES.fetch_or(bits, Ordering::Relaxed);
     }
 
     /// Whether one of the features is asked for.
-    pub fn any(bits: u32) -> bool {
+    pub fn any(bits: u64) -> bool {
         FEATURES.load(Ordering::Relaxed) & bits != 0
     }
 }

@@ -203,7 +203,10 @@ const TABLE: &[Row] = &[
     Row { name: "QS_Decoding", good: &["uni once", "UNI"], kinds: &[Decoding, Decoding] },
     Row { name: "QS_DenyQueryBody", good: &["on", "off"], kinds: &[Flag] },
     Row { name: "QS_PermitUriBody", good: &["on", "off"], kinds: &[Flag] },
+    Row { name: "QS_PermitUriNormalize", good: &["on", "off"], kinds: &[Flag] },
+    Row { name: "QS_FilterInternalRedirects", good: &["on", "off"], kinds: &[Flag] },
     Row { name: "QS_BodyStrict", good: &["on", "off"], kinds: &[Flag] },
+    Row { name: "QS_MaskQueryParameters", good: &["password", "password PIN"], kinds: &[Text, Text] },
     Row { name: "QS_DenyBody", good: &["on", "off"], kinds: &[Flag] },
     Row { name: "QS_ConsoleMethods", good: &["GET", "post", "GET POST"], kinds: &[Method, Method] },
     Row { name: "QS_VipHeaderName", good: &["X-Priv", "X-Priv=^gold$", "X-Priv=a=b drop"], kinds: &[Together, Only("drop")] },
@@ -344,7 +347,10 @@ fn cases(row: &Row) -> Vec<Case> {
     }
     let extra = [full.as_slice(), &["surplus"]].concat();
     if directive.arguments.last().is_some_and(|argument| argument.repeated) {
-        all.push(case(&format!("{name} {}", quoted(&extra)), &[&format!("{name}: 'surplus' is not")]));
+        // A text more is right.
+        if !matches!(row.kinds.last(), Some(Text)) {
+            all.push(case(&format!("{name} {}", quoted(&extra)), &[&format!("{name}: 'surplus' is not")]));
+        }
     } else {
         all.push(case(&format!("{name} {}", quoted(&extra)), &[&format!("{name}: 'surplus' is one argument too many; expected {usage}")]));
     }

@@ -345,6 +345,9 @@ fn note_features(target: &Target<'_>) {
             if url.is_active() {
                 feature::add(feature::FILTERS);
             }
+            if url.internal_redirects == Some(true) {
+                feature::add(feature::INTERNAL_REDIRECTS);
+            }
             if url.looks_at_bodies() {
                 feature::add(feature::BODY_RULES);
             }

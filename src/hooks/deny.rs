@@ -95,12 +95,18 @@ pub fn denied(request: Request<'_>, state: &mut RequestState, runtime: &Runtime,
 /// Shows the page that a denial has asked for, once nobody works with the request's state: the page is a request of its own. Returns the status.
 pub fn finish(request: Request<'_>, status: c_int) -> c_int {
     if status == ffi::DONE {
-        let page = RequestState::of(request).and_then(|state| state.page.take());
+        let page = RequestState::of(request.initial()).and_then(|state| state.page.take());
         if let (Some(page), Some(runtime)) = (page, crate::runtime::runtime()) {
             request.show_page(page, runtime.deny_code);
         }
     }
     status
+}
+
+/// The page of an error: of httpd (`ErrorDocument`), or of a denial; or what that was redirected to.
+pub fn follows_an_error(request: Request<'_>) -> bool {
+    let denied = || RequestState::of(request.initial()).is_some_and(|state| state.denied);
+    !request.is_initial() && (denied() || request.follows_a_failure())
 }
 
 /// The error page, or the status without one.

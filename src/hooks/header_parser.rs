@@ -3,7 +3,7 @@
 use super::deny::finish;
 use super::header_filter;
 use super::post_read_request::server_record;
-use super::{judging, parameters};
+use super::{internal_redirects, judging, parameters};
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
 use crate::httpd::{ffi, log};
@@ -36,8 +36,12 @@ pub unsafe extern "C" fn main(r: *mut ffi::request_rec) -> c_int {
     guard("header_parser", ffi::DECLINED, || {
         // SAFETY: httpd passes the request.
         match unsafe { Request::new(r) } {
-            Some(request) if request.is_initial() => finish(request, judging::judge(request, active)),
-            _ => ffi::DECLINED,
+            Some(request) if request.is_initial() => {
+                internal_redirects::remember(request);
+                finish(request, judging::judge(request, active))
+            }
+            Some(request) => internal_redirects::judge(request),
+            None => ffi::DECLINED,
         }
     })
 }

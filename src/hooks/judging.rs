@@ -32,6 +32,12 @@ pub struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
+    /// Of an initial request, or of one that it was redirected to, which has the state of that.
+    pub fn of(request: Request<'a>) -> Option<Asked<'a>> {
+        let (record, state) = (ConnectionRecord::of_request(request)?, RequestState::of(request.initial())?);
+        Some(Asked { request, record, state, runtime: runtime()?, child: child(), now: clients::now(), variables: None })
+    }
+
     /// The variables that rules ask for, as they are now.
     pub fn variables(&mut self) -> &Variables<'a> {
         let (request, names) = (self.request, &self.runtime.names.set);
@@ -46,10 +52,7 @@ impl<'a> Asked<'a> {
 
 /// Judges an initial request; `DECLINED` or the status it is denied with. `active`: steps that the configuration asks for.
 pub fn judge(request: Request<'_>, active: Steps) -> c_int {
-    let (Some(runtime), Some(record), Some(state)) = (runtime(), ConnectionRecord::of_request(request), RequestState::of(request)) else {
-        return ffi::DECLINED;
-    };
-    let mut asked = Asked { request, record, state, runtime, child: child(), now: clients::now(), variables: None };
+    let Some(mut asked) = Asked::of(request) else { return ffi::DECLINED };
     let mut audited = false;
     let verdict = MAIN.iter().filter(|step| active.has(**step)).find_map(|step| {
         audited |= *step == Step::Audit;

@@ -12,6 +12,7 @@ pub mod header_filter;
 pub mod header_parser;
 mod identity;
 pub mod insert_filter;
+pub mod internal_redirects;
 pub mod judging;
 pub mod limits;
 pub mod log_transaction;

@@ -4,7 +4,7 @@ use crate::clients::{self, ClientStore};
 use crate::config::{Derived, ServerRecord, sections};
 use crate::httpd::guard::guard;
 use crate::httpd::pool::Pool;
-use crate::httpd::{ffi, log, process_exists, retained, server};
+use crate::httpd::{decode_hooks, ffi, log, process_exists, retained, server};
 use crate::names::Names;
 use crate::runtime::{LogPipe, Runtime, feature, publish, retract, steps};
 use crate::{rules, tokens};
@@ -89,6 +89,9 @@ pub unsafe extern "C" fn post_config(
             steps::add(&[Step::Audit]);
         }
         super::tuning::look_for_variables();
+        if decode_hooks::are_used() {
+            feature::add(feature::DECODE_HOOKS);
+        }
         let runtime = Box::into_raw(Box::new(Runtime {
             parent: std::process::id(),
             region,

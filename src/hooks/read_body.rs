@@ -11,6 +11,7 @@ use super::judging::Asked;
 use super::post_read_request::server_record;
 use crate::config::location;
 use crate::filters;
+use crate::httpd::decode_hooks;
 use crate::httpd::request::Request;
 use crate::httpd::request_body::{BodyReader, Piece};
 use crate::httpd::spool::Spool;
@@ -76,11 +77,7 @@ impl ReadBody {
     pub fn noted(&self, request: Request<'_>) -> *const c_char {
         *self.noted.get_or_init(|| {
             let line = self.with_mark(request);
-            if !line.contains(&0) {
-                return line.as_ptr().cast();
-            }
-            let text = line.iter().flat_map(|byte| if *byte == 0 { b"%00" } else { std::slice::from_ref(byte) });
-            request.initial().pool().string(&text.copied().collect::<Vec<u8>>())
+            if line.contains(&0) { note(request, line) } else { line.as_ptr().cast() }
         })
     }
 
@@ -102,6 +99,12 @@ impl ReadBody {
         // SAFETY: made above, in the pool in which this value lives.
         unsafe { std::slice::from_raw_parts(text.cast(), length) }
     }
+}
+
+/// A text for a note, which ends at the first NUL.
+pub fn note(request: Request<'_>, text: &[u8]) -> *const c_char {
+    let text = text.iter().flat_map(|byte| if *byte == 0 { b"%00" } else { std::slice::from_ref(byte) });
+    request.initial().pool().string(&text.copied().collect::<Vec<u8>>())
 }
 
 /// What reading came to.
@@ -152,6 +155,7 @@ pub fn parameters<'a>(asked: &mut Asked<'a>) -> Result<Option<&'a ReadBody>, c_i
     let whole = bytes.whole().filter(|_| !goes_on).unwrap_or_default();
     let facts = Facts {
         query: request.target_query(),
+        decoded_query: decode_hooks::json_query(request),
         content_type: request.header(c"Content-Type"),
         content_encoding: request.header(c"Content-Encoding"),
         body: whole,

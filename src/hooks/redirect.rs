@@ -1,8 +1,7 @@
 //! `QS_RedirectIf` (request-event.md section 12).
 
-use super::RequestState;
 use super::cookies;
-use super::deny::count_and_note;
+use super::deny::{count_and_note, follows_an_error};
 use super::header_parser::unique_id;
 use super::post_read_request::server_record;
 use crate::config::location;
@@ -48,12 +47,6 @@ pub fn judge(request: Request<'_>) -> c_int {
         }
     }
     ffi::DECLINED
-}
-
-/// The page of an error: of httpd (`ErrorDocument`), or of a denial.
-fn follows_an_error(request: Request<'_>) -> bool {
-    let denied = || RequestState::of(request.initial()).is_some_and(|state| state.denied);
-    !request.is_initial() && (denied() || request.outer().is_some_and(|outer| outer.status() >= 400))
 }
 
 fn report(request: Request<'_>, runtime: &Runtime, rule: &Redirect, url: &[u8]) {

@@ -44,6 +44,8 @@ pub struct RequestState {
     pub page: Option<&'static CStr>,
     /// It was denied; what it is redirected to shows that.
     pub denied: bool,
+    /// The path for which the rules of a location were asked last, as [`Request::uri_mark`] tells it; null before.
+    pub judged_uri: *const std::ffi::c_char,
     /// A VIP's (request-event.md section 13.1).
     pub vip: bool,
     /// It came with a session of a VIP, or gets one.
@@ -206,6 +208,7 @@ impl RequestState {
             keep_alive_refused: false,
             page: None,
             denied: false,
+            judged_uri: std::ptr::null(),
             vip: false,
             has_session: false,
             milestone: None,

@@ -3,14 +3,17 @@
 use super::deny::{Denial, count_and_note, denied};
 use super::header_parser::unique_id;
 use super::judging::Asked;
+use super::post_read_request::server_record;
 use super::read_body::{self, ReadBody};
 use crate::clients;
 use crate::config::location;
 use crate::httpd::request::Request;
-use crate::httpd::{ffi, log};
+use crate::httpd::{decode_hooks, ffi, log};
+use qos_core::body::is_supported;
 use qos_core::config::LocationConfig;
-use qos_core::filter::{self, Action, Finding, Parameters, Stage, Target, message};
+use qos_core::filter::{self, Action, Finding, Parameters, Redirected, Stage, Target, UrlFilter, message};
 use qos_core::repeat::Lines;
+use std::borrow::Cow;
 use std::ffi::c_int;
 
 /// The request as it came.
@@ -26,12 +29,12 @@ fn target(request: Request<'_>) -> Target<'_> {
 pub fn judge(asked: &mut Asked<'_>) -> Option<c_int> {
     let request = asked.request;
     let filter = location(request).map(|location| &location.url).filter(|filter| filter.is_active())?;
-    let (target, all) = (target(request), asked.runtime.log_only);
+    let target = target(request);
     if !filter.looks_at_bodies() {
-        let findings = filter::judge(filter, target, Stage::Whole(Parameters::default()), all);
+        let findings = found(asked, filter, target, Stage::Whole(Parameters::default()));
         return carry_out(asked, &findings);
     }
-    let findings = filter::judge(filter, target, Stage::Head, all);
+    let findings = found(asked, filter, target, Stage::Head);
     if let Some(status) = carry_out(asked, &findings) {
         return Some(status);
     }
@@ -44,17 +47,50 @@ pub fn judge(asked: &mut Asked<'_>) -> Option<c_int> {
         note_line(request, body);
     }
     let line = if body.is_none() { request.note(c"qos-parp-query").or(target.query) } else { None };
-    let parameters = Parameters { parsed: body.map(ReadBody::parsed), line };
-    let findings = filter::judge(filter, target, Stage::Body(parameters), all);
+    // The original parses requests of these types only; all others keep their query as it came.
+    let parsed_by_type = || request.header(c"Content-Type").is_some_and(is_supported);
+    let is_listed = |body: &&ReadBody| filter.permit_listed == Some(true) && (body.parsed().raw.is_some() || parsed_by_type());
+    let listed = body.filter(is_listed).map(|body| body.parsed().listed());
+    let parameters = Parameters { parsed: body.map(ReadBody::parsed), line, listed: listed.as_ref().map(Option::as_deref) };
+    let findings = found(asked, filter, target, Stage::Body(parameters));
     carry_out(asked, &findings)
+}
+
+/// What is found; all of it where nothing is enforced. Other modules may take part in decoding.
+fn found<'r>(asked: &Asked<'_>, filter: &'r UrlFilter, target: Target<'_>, stage: Stage<'_>) -> Vec<Finding<'r>> {
+    decode_hooks::with(asked.request, |rewrite| filter::judge_rewritten(filter, target, stage, asked.runtime.log_only, rewrite))
+}
+
+/// What a request was redirected to within the server. Its body was judged, or not, where the client had sent it.
+pub fn judge_redirected(asked: &mut Asked<'_>) -> Option<c_int> {
+    let request = asked.request;
+    let filter = location(request).map(|location| &location.url)?;
+    let redirected = Redirected::new(request.method_name_bytes(), request.uri(), request.query_if_any(), request.protocol());
+    let parameters = Parameters { line: request.query_if_any(), ..Parameters::default() };
+    let findings = found(asked, filter, redirected.target(), Stage::Whole(parameters));
+    let verdict = carry_out(asked, &findings);
+    // Its log shows the last request of the chain, counts and pages the first.
+    if !findings.is_empty() && !request.is_initial() {
+        for name in [c"QS_RuleId", c"QS_ErrorNotes"] {
+            request.initial().take_variable(name, request);
+        }
+    }
+    verdict
 }
 
 /// The parameters as one line, for other rules and for an access log (section 5.2).
 fn note_line(request: Request<'_>, body: &ReadBody) {
     let noted = body.noted(request);
-    request.set_note(c"qos-query", noted);
     // The same text, behind its `?`.
     request.set_note(c"qos-parp-query", noted.wrapping_add(1));
+    let (line, shown) = (body.line(request), masked(request, body.line(request)));
+    let shown = if *shown == *line { noted } else { read_body::note(request, &[b"?", &*shown].concat()) };
+    request.set_note(c"qos-query", shown);
+}
+
+/// A query or line of parameters as an access log may show it (`QS_MaskQueryParameters`).
+fn masked<'a>(request: Request<'_>, line: &'a [u8]) -> Cow<'a, [u8]> {
+    server_record(request).map_or(Cow::Borrowed(line), |server| server.config.masked.apply(line))
 }
 
 fn carry_out(asked: &mut Asked<'_>, findings: &[Finding<'_>]) -> Option<c_int> {
@@ -93,7 +129,7 @@ pub fn events(asked: &mut Asked<'_>) -> Option<c_int> {
 fn say(request: Request<'_>, lines: &Lines, action: Action, rest: impl FnOnce(u32) -> String, line: impl FnOnce(&str, &str) -> String) {
     let level = if action == Action::Deny { log::Level::Error } else { log::Level::Warning };
     if log::has_line(request, level, lines.one_more(clients::now()), rest) {
-        log::request(request, level, || line(&String::from_utf8_lossy(request.client()), &unique_id(request)));
+        log::request(request, level, || line(&String::from_utf8_lossy(request.client()), &unique_id(request.initial())));
     }
 }
 
@@ -116,7 +152,7 @@ pub fn audit(request: Request<'_>) {
     }
     let with_body = location.is_some_and(|location| location.url.looks_at_bodies()) && request.has_note(c"qos-query");
     if !with_body {
-        let query = target.query.map(|query| [b"?", query].concat()).unwrap_or_default();
+        let query = target.query.map(|query| [b"?", &*masked(request, query)].concat()).unwrap_or_default();
         request.set_note(c"qos-query", request.pool().string(&query));
     }
     if let Some(section) = location.and_then(|location| location.section.as_deref()) {

@@ -6,6 +6,7 @@ pub mod brigade;
 pub mod buckets;
 pub mod clock;
 pub mod connection;
+pub mod decode_hooks;
 pub mod environment;
 pub mod ffi;
 pub mod file;

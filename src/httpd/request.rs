@@ -73,6 +73,19 @@ impl<'a> Request<'a> {
         unsafe { Request::new(outer) }
     }
 
+    /// Whether this is, or comes of, the page of an error: an earlier request of the chain of internal redirects had failed.
+    pub fn follows_a_failure(self) -> bool {
+        let mut earlier = self.get().prev;
+        // SAFETY: requests of a chain live as long as the first.
+        while let Some(request) = unsafe { Request::new(earlier) } {
+            if request.status() != ffi::HTTP_OK as i32 {
+                return true;
+            }
+            earlier = request.get().prev;
+        }
+        false
+    }
+
     /// Sends what earlier requests of the same connection left in its buffers, so that these end: with pipelining httpd sends
     /// responses together, and a request is not over before its response is sent.
     pub fn flush_earlier(self) {
@@ -115,6 +128,17 @@ impl<'a> Request<'a> {
     pub fn uri(self) -> &'a [u8] {
         // SAFETY: a string of the request.
         unsafe { bytes(self.get().uri) }.unwrap_or(b"/")
+    }
+
+    /// Tells whether the request has another path since: then it is another string.
+    pub fn uri_mark(self) -> *const c_char {
+        self.get().uri
+    }
+
+    /// The protocol as it stands in the line of the request.
+    pub fn protocol(self) -> &'a [u8] {
+        // SAFETY: a string of the request.
+        unsafe { bytes(self.get().protocol) }.unwrap_or_default()
     }
 
     /// What stands behind the `?`.
@@ -230,6 +254,12 @@ impl<'a> Request<'a> {
     /// The name of the method as the client sent it.
     pub fn method_name(self) -> *const c_char {
         self.get().method
+    }
+
+    /// The same as bytes.
+    pub fn method_name_bytes(self) -> &'a [u8] {
+        // SAFETY: a string of the request.
+        unsafe { bytes(self.get().method) }.unwrap_or_default()
     }
 
     /// The path of the target, decoded and without dot segments, before it is mapped or rewritten. An address without a path means `/`, CONNECT names no path but an authority. `None`:

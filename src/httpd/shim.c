@@ -1,5 +1,6 @@
 #include "shim.h"
 #include "apr_optional.h"
+#include "mod_qos_hooks.h"
 #include "mod_ssl.h"
 
 extern module AP_MODULE_DECLARE_DATA qos_module;
@@ -366,4 +367,29 @@ void qos_shim_offer_parameters(apr_table_t *(*table)(request_rec *r), const char
     body_data = data;
     APR_REGISTER_OPTIONAL_FN(parp_hp_table);
     APR_REGISTER_OPTIONAL_FN(parp_body_data);
+}
+
+APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(qos, QOS, int, path_decode_hook, (request_rec *r, char **path, int *length), (r, path, length), OK, DECLINED)
+APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(qos, QOS, int, query_decode_hook, (request_rec *r, char **query, int *length), (r, query, length), OK, DECLINED)
+
+static int is_used(const char *hook)
+{
+    const apr_array_header_t *functions = apr_optional_hook_get(hook);
+
+    return functions && functions->nelts > 0;
+}
+
+int qos_shim_has_decode_hooks(void)
+{
+    return is_used("path_decode_hook") || is_used("query_decode_hook");
+}
+
+void qos_shim_decode_path(request_rec *r, char **text, int *length)
+{
+    qos_run_path_decode_hook(r, text, length);
+}
+
+void qos_shim_decode_query(request_rec *r, char **text, int *length)
+{
+    qos_run_query_decode_hook(r, text, length);
 }

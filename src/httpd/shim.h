@@ -122,6 +122,11 @@ int qos_shim_table_entry(const apr_table_t *table, int n, const char **key, cons
 /* Offers other modules what mod_parp offers them. */
 void qos_shim_offer_parameters(apr_table_t *(*table)(request_rec *r), const char *(*data)(request_rec *r, apr_size_t *length));
 
+/* Whether a module takes part in decoding (include/mod_qos_hooks.h), and what its functions make of a text. */
+int qos_shim_has_decode_hooks(void);
+void qos_shim_decode_path(request_rec *r, char **text, int *length);
+void qos_shim_decode_query(request_rec *r, char **text, int *length);
+
 /* Adds a section to the reports of mod_status, where that is loaded. */
 void qos_shim_hook_status(int (*section)(request_rec *r, int flags));
 

@@ -78,7 +78,7 @@ fn rules_need_the_body_once_more() {
         ),
         ("encoded", multipart, part("\r\nContent-Transfer-Encoding: base64", &b"PHNj".repeat(BODY / 4))),
     ] {
-        let facts = Facts { query: None, content_type: Some(content_type.as_bytes()), content_encoding: None, body: &body };
+        let facts = Facts { query: None, content_type: Some(content_type.as_bytes()), content_encoding: None, body: &body, decoded_query: None };
         let target = Target::of_path(b"POST /x HTTP/1.1", b"/x").unwrap();
         // Patterns are compiled when they are first asked.
         let _ = judge(&location.url, target, Stage::Head, true);
@@ -87,7 +87,7 @@ fn rules_need_the_body_once_more() {
         PEAK.store(before, Relaxed);
         let (parsed, error) = parse(&facts, &Options { filter: true, ..Options::default() });
         assert_eq!(error, None, "{name}");
-        let findings = judge(&location.url, target, Stage::Body(Parameters { parsed: Some(&parsed), line: None }), true);
+        let findings = judge(&location.url, target, Stage::Body(Parameters { parsed: Some(&parsed), ..Parameters::default() }), true);
         let (used, findings) = (PEAK.load(Relaxed) - before, findings.len());
         let times = used as f64 / body.len() as f64;
         println!("{name}: {} bytes need {used} more, {times:.2} times as many, {findings} findings", body.len());

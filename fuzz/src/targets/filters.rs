@@ -6,7 +6,7 @@ use std::ffi::CString;
 
 use crate::input::{assert_line, fields, first, groups};
 use qos_core::filter::{
-    Action, Decoding, Finding, Kind, Parameters, Rule, Stage, Target, Test, UrlFilter, decode, further, judge, message, normalized,
+    Action, Decoding, Finding, Kind, Masked, Parameters, Rule, Stage, Target, Test, UrlFilter, decode, further, judge, message, normalized,
 };
 use qos_core::parameters::{Origin, Parameter, Parsed};
 use qos_core::pattern::{Options, Pattern};
@@ -27,6 +27,7 @@ pub fn run(data: &[u8]) {
     let decoding = Decoding { unicode: options & 1 == 1, once: options & 2 == 2 };
     let mut filter = UrlFilter { decoding: Some(decoding), encoding: Some(Some(Action::Log)), ..UrlFilter::default() };
     (filter.deny_body, filter.permit_body) = (Some(options & 4 == 4), Some(options & 8 == 8));
+    filter.permit_listed = Some(options & 16 == 16);
     fields(rules).take(MOST).filter_map(rule).for_each(|rule| filter.rules.add(rule));
 
     let mut parsed = Parsed::default();
@@ -66,6 +67,11 @@ fn decoders(text: &[u8], decoding: Decoding) {
     assert!(decoded.errors as usize <= escapes);
     let more = further(text, &decoded.bytes, decoding);
     assert!(more.len() <= 8 && more.iter().all(|other| *other != *decoded.bytes && other.len() <= 2 * text.len()), "{more:?}");
+    let mut masked = Masked::default();
+    masked.add(&decoded.bytes[..decoded.bytes.len() / 2]);
+    let shown = masked.apply(text);
+    assert!(shown.len() <= text.len() + 3 * (1 + text.iter().filter(|byte| **byte == b'=').count()));
+    assert_eq!(masked.apply(&shown), shown, "again");
     let path = normalized(&decoded.bytes);
     assert_eq!(normalized(&path), path, "again");
     if path.starts_with(b"/") {
@@ -81,7 +87,8 @@ fn verdicts(filter: &UrlFilter, target: Target<'_>, parsed: Option<&Parsed<'_>>)
         Some(_) => None,
         None => target.query,
     };
-    let parameters = Parameters { parsed: parsed.as_ref(), line };
+    let listed = parsed.as_ref().filter(|_| filter.permit_listed == Some(true)).map(Parsed::listed);
+    let parameters = Parameters { parsed: parsed.as_ref(), line, listed: listed.as_ref().map(Option::as_deref) };
     let whole = judge(filter, target, Stage::Whole(parameters), true);
     let mut steps = judge(filter, target, Stage::Head, true);
     steps.extend(judge(filter, target, Stage::Body(parameters), true));

@@ -6,7 +6,7 @@ use qos_core::parameters::Origin;
 
 pub fn run(data: &[u8]) {
     let (query, body) = first(data);
-    let facts = Facts { query: Some(query), content_type: Some(b"application/x-www-form-urlencoded"), content_encoding: None, body };
+    let facts = Facts { query: Some(query), content_type: Some(b"application/x-www-form-urlencoded"), content_encoding: None, body, ..Facts::default() };
     let (found, error) = parse(&facts, &Options { filter: true, ..Options::default() });
     assert_eq!(error, None);
     assert!(found.parameters.len() <= MOST_PARAMETERS && !found.unparsed && (found.subjects.is_empty() || body.contains(&b'\\')));

@@ -6,7 +6,7 @@ use qos_core::parameters::Origin;
 
 pub fn run(data: &[u8]) {
     let (content_type, body) = first(data);
-    let facts = Facts { query: None, content_type: Some(content_type), content_encoding: None, body };
+    let facts = Facts { query: None, content_type: Some(content_type), content_encoding: None, body, ..Facts::default() };
     let options = Options { filter: true, raw_types: RawTypes::new(&[b"text/xml"]), ..Options::default() };
     let (found, error) = parse(&facts, &options);
     assert!(found.raw.is_none_or(|raw| raw == body));

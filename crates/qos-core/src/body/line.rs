@@ -1,6 +1,7 @@
 //! All parameters of a request as one line (filters.md section 5.2).
 
-use crate::parameters::{Parsed, is_escaped};
+use super::form::without_line_end;
+use crate::parameters::{Parameter, Parsed, is_escaped};
 
 impl Parsed<'_> {
     /// The parameters as `name=value&name=value`: those of the URL byte for byte as they came, those of the body as they stand in it, with a `=` behind each name. What is not
@@ -12,6 +13,22 @@ impl Parsed<'_> {
         let mut line = Vec::with_capacity(self.line_length());
         self.each_of_line(&mut |piece| line.extend_from_slice(piece));
         line
+    }
+
+    /// The parameters as the original makes one line of them (section 5.2, FW-36): all of them as `name=value`, those of the URL as well, so that `?flag` is `flag=`, `a&&b` is
+    /// `a=&b=` and `a==b` is `a=b`. Those that it loses are kept (FW-17). `None` without parameters.
+    #[must_use]
+    pub fn listed(&self) -> Option<Vec<u8>> {
+        let mut line = Vec::with_capacity(self.line_length());
+        for parameter in &self.parameters {
+            if !line.is_empty() {
+                line.push(b'&');
+            }
+            add(&parameter.name, parameter.url_encoded, &mut |piece| line.extend_from_slice(piece));
+            line.push(b'=');
+            add(listed_value(parameter), parameter.url_encoded, &mut |piece| line.extend_from_slice(piece));
+        }
+        (!line.is_empty()).then_some(line)
     }
 
     /// Bytes of the line.
@@ -37,6 +54,15 @@ impl Parsed<'_> {
             add(&parameter.value, parameter.url_encoded, write);
         }
     }
+}
+
+/// A value as the original lists it: without further `=` in front, and without a line end behind it.
+fn listed_value<'a>(parameter: &'a Parameter<'_>) -> &'a [u8] {
+    if !parameter.url_encoded {
+        return &parameter.value;
+    }
+    let start = parameter.value.iter().take_while(|byte| **byte == b'=').count();
+    without_line_end(parameter.value.get(start..).unwrap_or_default())
 }
 
 fn add(text: &[u8], as_it_is: bool, write: &mut dyn FnMut(&[u8])) {
@@ -74,5 +100,32 @@ mod tests {
         assert_eq!(Parsed { query: None, ..parsed.clone() }.line(), b"J_o_a%20b_v=%3c%ff%26%3d%2b%25%00~&=");
         assert_eq!(Parsed { query: Some(b""), ..parsed }.line(), b"J_o_a%20b_v=%3c%ff%26%3d%2b%25%00~&=");
         assert_eq!(Parsed::default().line(), b"");
+    }
+
+    #[test]
+    fn as_the_original_lists_them() {
+        let of =
+            |text: &'static str, origin, parameters: &mut Vec<Parameter<'static>>| super::super::form::parameters(text.as_bytes(), origin, parameters).unwrap();
+        for (query, body, expected) in [
+            ("flag", "", "flag="),
+            ("a&&b", "", "a=&b="),
+            ("a==b&c=d=e&f==", "", "a=b&c=d=e&f="),
+            ("=x&\x01=y", "", "=x&\x01=y"),
+            ("a=1&", "b=2\r\n&c=3\n\n", "a=1&b=2&c=3\n"),
+            ("a=%41+%0a", "", "a=%41+%0a"),
+            ("=", "", "="),
+        ] {
+            let mut parameters = Vec::new();
+            of(query, Origin::Query, &mut parameters);
+            let of_query = parameters.len();
+            of(body, Origin::Form, &mut parameters);
+            let parsed = Parsed { query: Some(query.as_bytes()), of_query, parameters, ..Parsed::default() };
+            assert_eq!(String::from_utf8(parsed.listed().unwrap()).unwrap(), expected, "{query} {body}");
+        }
+        for query in ["", "&&"] {
+            assert_eq!(Parsed { query: Some(query.as_bytes()), ..Parsed::default() }.listed(), None);
+        }
+        let json = Parameter { name: b"J_o_a".into(), value: b"==\n".into(), has_value: true, origin: Origin::Json, url_encoded: false };
+        assert_eq!(Parsed { parameters: vec![json], ..Parsed::default() }.listed().unwrap(), b"J_o_a=%3d%3d%0a");
     }
 }

@@ -14,6 +14,8 @@ use std::borrow::Cow;
 pub struct Facts<'a> {
     /// Behind the `?` of its target, as it came; `None` without `?`.
     pub query: Option<&'a [u8]>,
+    /// The query decoded once, where others have taken part in that (section 12); `None`: it is decoded here, where it is JSON.
+    pub decoded_query: Option<&'a [u8]>,
     /// `Content-Type`.
     pub content_type: Option<&'a [u8]>,
     /// `Content-Encoding` of the body as it is here.
@@ -45,7 +47,9 @@ pub fn parse<'a>(facts: &Facts<'a>, options: &Options) -> (Parsed<'a>, Option<Er
     let is_json = || ContentType::new(facts.content_type).parser() == Media::Json;
     let result = of_query.and_then(|()| match facts.query {
         _ if !facts.body.is_empty() => of_body(&mut found, facts, options),
-        Some(query @ [b'[' | b'{', ..]) if options.filter && is_json() => json_query(&mut found, query, options.unicode),
+        Some(query @ [b'[' | b'{', ..]) if options.filter && is_json() => {
+            json_query(&mut found, facts.decoded_query.map_or_else(|| decode(query, options.unicode).bytes, Cow::Borrowed))
+        }
         _ => Ok(()),
     });
     let error = result.err();
@@ -138,8 +142,7 @@ fn json<'a>(found: &mut Parsed<'a>, text: &'a [u8], options: &Options) -> Result
 }
 
 /// A query that is JSON: the whole of it, decoded once, stands for its parameters then (section 7.2, FW-14).
-fn json_query(found: &mut Parsed<'_>, query: &[u8], unicode: bool) -> Result<(), Error> {
-    let text = decode(query, unicode).bytes;
+fn json_query(found: &mut Parsed<'_>, text: Cow<'_, [u8]>) -> Result<(), Error> {
     found.parameters.clear();
     (found.query, found.of_query) = (None, 0);
     let json = json::parameters(&text, &limits(found)).map_err(Error::Json)?;

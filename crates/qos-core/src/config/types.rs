@@ -11,7 +11,7 @@ use super::request_rules::RequestRules;
 use super::value::{Wrong, wrong};
 use super::variables::{LocationVariables, ServerVariables};
 use super::vip::VipConfig;
-use crate::filter::UrlFilter;
+use crate::filter::{Masked, UrlFilter};
 use crate::list::List;
 use crate::milestone;
 use crate::network::NetworkSet;
@@ -166,6 +166,8 @@ pub struct ServerConfig {
     pub headers: HeaderRules,
     /// Headers that may pass.
     pub header_filters: HeaderFilters,
+    /// `QS_MaskQueryParameters`.
+    pub masked: Masked,
     /// How requests are denied.
     pub denials: Denials,
     /// VIPs and sessions.
@@ -220,6 +222,7 @@ impl ServerConfig {
             variables: ServerVariables::merge(&base.variables, &own.variables),
             headers: HeaderRules::merge(&base.headers, &own.headers),
             header_filters: HeaderFilters::merge(&base.header_filters, &own.header_filters),
+            masked: Masked::merge(&base.masked, &own.masked),
             denials: Denials::merge(&base.denials, &own.denials),
             vip: VipConfig::merge(&base.vip, &own.vip),
             milestones: MilestoneConfig::merge(&base.milestones, &own.milestones),

@@ -1,6 +1,6 @@
 //! Directives about what may pass: request line, path, query and parameters (filters.md sections 4.2 and 6).
 
-use super::directive::{Directive, Family, Outcome, Scope, Target, any, argument, first, location, required};
+use super::directive::{Directive, Family, Outcome, Scope, Target, any, argument, first, location, required, server};
 use super::value::{Wrong, flag, name as usable_name, pattern_with, wrong};
 use crate::filter::{Action, Kind, Rule, Test};
 use crate::pattern::{Options, Pattern};
@@ -80,6 +80,13 @@ pub const DIRECTIVES: Family = &[
         read: |name, target, arguments| body(name, target, arguments, (false, true)),
     },
     Directive {
+        name: c"QS_PermitUriNormalize",
+        scope: Scope::Location,
+        arguments: &[required("On|Off")],
+        help: c"On: where bodies count for QS_PermitUri, its patterns see each parameter as name=value, as the original does: ?flag as ?flag=, a&&b as a=&b=, a==b as a=b; off (default): the query as it came.",
+        read: permit_normalize,
+    },
+    Directive {
         name: c"QS_DenyBody",
         scope: Scope::Location,
         arguments: &[required("On|Off")],
@@ -93,11 +100,43 @@ pub const DIRECTIVES: Family = &[
         help: c"On: where bodies count for QS_DenyQuery or QS_PermitUri, those of a type that nothing here takes apart are denied (048); off (default): QS_DenyQuery looks at their bytes.",
         read: body_strict,
     },
+    Directive {
+        name: c"QS_FilterInternalRedirects",
+        scope: Scope::Location,
+        arguments: &[required("On|Off")],
+        help: c"On: QS_DenyRequestLine, QS_DenyPath, QS_DenyQuery, QS_PermitUri and QS_InvalidUrlEncoding also apply to requests that are redirected here within the server, except pages of errors (default off).",
+        read: filter_internal_redirects,
+    },
+    Directive {
+        name: c"QS_MaskQueryParameters",
+        scope: Scope::Server,
+        arguments: &[required("name"), any("name")],
+        help: c"The note qos-query, for access logs, shows *** for the values of parameters with these names, in any case, however they are encoded; also members of JSON, at any depth.",
+        read: mask_query_parameters,
+    },
 ];
 
 fn body_strict(directive: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let on = flag(directive, first(arguments))?;
     location(directive, target)?.url.strict_body = Some(on);
+    Ok(Outcome::Taken)
+}
+
+fn permit_normalize(directive: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
+    let on = flag(directive, first(arguments))?;
+    location(directive, target)?.url.permit_listed = Some(on);
+    Ok(Outcome::Taken)
+}
+
+fn filter_internal_redirects(directive: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
+    let on = flag(directive, first(arguments))?;
+    location(directive, target)?.url.internal_redirects = Some(on);
+    Ok(Outcome::Taken)
+}
+
+fn mask_query_parameters(directive: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
+    let masked = &mut server(directive, target)?.masked;
+    arguments.iter().for_each(|name| masked.add(name));
     Ok(Outcome::Taken)
 }
 

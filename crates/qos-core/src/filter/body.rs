@@ -3,7 +3,7 @@
 //! A body may have megabytes, so one buffer holds whatever is decoded at the moment: pass after pass is made in its place, and nothing else is copied.
 
 use super::decode::{CodePoints, Decoding, Pass, each_further, in_place};
-use super::judge::has_line;
+use super::judge::{Rewrite, has_line};
 use super::subjects::Head;
 use crate::parameters::Parsed;
 
@@ -23,7 +23,7 @@ pub(super) struct Body<'a> {
 
 impl<'a> Body<'a> {
     /// `line`: all parameters as one line, where the parser was not asked. `path`: before the line, where it has to be permitted.
-    pub(super) fn new(parsed: Option<&'a Parsed<'a>>, line: Option<&'a [u8]>, decoding: Decoding, path: Option<&[u8]>) -> Body<'a> {
+    pub(super) fn new(parsed: Option<&'a Parsed<'a>>, line: Option<&'a [u8]>, decoding: Decoding, path: Option<&[u8]>, rewrite: &dyn Rewrite) -> Body<'a> {
         let has_line = parsed.map_or(line.is_some(), has_line);
         let mut buffer = Vec::new();
         if let Some(path) = path.filter(|_| has_line) {
@@ -35,6 +35,10 @@ impl<'a> Body<'a> {
         let mut body = Body { parsed, line, decoding, buffer, start, has_line, first: Pass::default() };
         if has_line {
             body.first = body.decode_line(CodePoints::LowByte, false);
+            if let Some(line) = body.buffer.get(start..).and_then(|line| rewrite.query(line)) {
+                body.buffer.truncate(start);
+                body.buffer.extend_from_slice(&line);
+            }
         }
         body
     }
@@ -148,6 +152,7 @@ fn length(parsed: Option<&Parsed<'_>>, line: Option<&[u8]>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::super::decode::{decode, further};
+    use super::super::judge::AsDecoded;
     use super::super::subjects::Target;
     use super::*;
     use crate::parameters::{Origin, Parameter};
@@ -158,8 +163,8 @@ mod tests {
     /// What rules look at, one by one as they do.
     fn seen(parsed: &Parsed<'_>, decoding: Decoding) -> BTreeSet<Vec<u8>> {
         let mut seen = BTreeSet::new();
-        let head = Head::new(Target::default(), decoding);
-        let mut body = Body::new(Some(parsed), None, decoding, Some(b"/path"));
+        let head = Head::new(Target::default(), decoding, &AsDecoded);
+        let mut body = Body::new(Some(parsed), None, decoding, Some(b"/path"), &AsDecoded);
         body.each_subject(&head, &mut |subject| {
             seen.insert(subject.to_vec());
         });
@@ -195,12 +200,12 @@ mod tests {
     #[test]
     fn what_has_to_be_permitted() {
         let parsed = Parsed { query: Some(b"a=%31"), parameters: vec![parameter(b"%", false)], ..Parsed::default() };
-        let mut body = Body::new(Some(&parsed), None, Decoding::default(), Some(b"/a//b"));
+        let mut body = Body::new(Some(&parsed), None, Decoding::default(), Some(b"/a//b"), &AsDecoded);
         assert_eq!(body.uri(b"/a//b"), Some(b"/a//b?a=1&n%41=%".as_slice()));
         assert_eq!(body.uri(b"/a/b"), Some(b"/a/b?a=1&n%41=%".as_slice()));
         assert_eq!(body.uri(b"/a//bc"), None, "it was to be no longer");
         assert_eq!((body.errors(), body.has_line()), (0, true));
-        assert!(!Body::new(Some(&Parsed::default()), None, Decoding::default(), None).has_line());
+        assert!(!Body::new(Some(&Parsed::default()), None, Decoding::default(), None, &AsDecoded).has_line());
     }
 
     proptest! {
@@ -221,7 +226,7 @@ mod tests {
             let line = parsed.line();
             if has_line(&parsed) {
                 expected.extend(with_further(&line, decoding));
-                prop_assert_eq!(Body::new(Some(&parsed), None, decoding, None).errors(), decode(&line, unicode).errors);
+                prop_assert_eq!(Body::new(Some(&parsed), None, decoding, None, &AsDecoded).errors(), decode(&line, unicode).errors);
             }
             for subject in &parsed.subjects {
                 expected.insert(subject.to_vec());

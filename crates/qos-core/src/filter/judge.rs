@@ -4,7 +4,7 @@ use super::body::Body;
 use super::decode::Decoding;
 use super::rule::{Action, Kind, Rule};
 use super::store::{Hit, Rules};
-use super::subjects::{Head, Subjects, Target};
+use super::subjects::{Head, Subjects, Target, decoded_query};
 use crate::parameters::Parsed;
 
 /// What a location says of what may pass.
@@ -20,8 +20,12 @@ pub struct UrlFilter {
     pub deny_body: Option<bool>,
     /// `QS_PermitUriBody`.
     pub permit_body: Option<bool>,
+    /// `QS_PermitUriNormalize`.
+    pub permit_listed: Option<bool>,
     /// `QS_BodyStrict`.
     pub strict_body: Option<bool>,
+    /// `QS_FilterInternalRedirects`.
+    pub internal_redirects: Option<bool>,
 }
 
 impl UrlFilter {
@@ -34,7 +38,9 @@ impl UrlFilter {
             encoding: own.encoding.or(base.encoding),
             deny_body: own.deny_body.or(base.deny_body),
             permit_body: own.permit_body.or(base.permit_body),
+            permit_listed: own.permit_listed.or(base.permit_listed),
             strict_body: own.strict_body.or(base.strict_body),
+            internal_redirects: own.internal_redirects.or(base.internal_redirects),
         }
     }
 
@@ -42,6 +48,12 @@ impl UrlFilter {
     #[must_use]
     pub fn looks_at_bodies(&self) -> bool {
         self.deny_body == Some(true) || self.permit_body == Some(true)
+    }
+
+    /// Whether requests are looked at that were redirected here within the server (FD-09).
+    #[must_use]
+    pub fn looks_at_redirects(&self) -> bool {
+        self.internal_redirects == Some(true) && self.is_active()
     }
 
     /// Whether a request is looked at (FW-27).
@@ -69,6 +81,8 @@ pub struct Parameters<'a> {
     pub parsed: Option<&'a Parsed<'a>>,
     /// Where the parser was not asked: all parameters as one line, if that is known otherwise, else the query (FW-16).
     pub line: Option<&'a [u8]>,
+    /// What permit rules see instead of it: [`Parsed::listed`] where there is `QS_PermitUriNormalize`. The outer `None`: nothing else.
+    pub listed: Option<Option<&'a [u8]>>,
 }
 
 /// Something that was found.
@@ -112,19 +126,47 @@ pub fn has_line(parsed: &Parsed<'_>) -> bool {
     !parsed.parameters.is_empty() || parsed.query.is_some_and(|query| !query.is_empty())
 }
 
+/// What others make of a text that was decoded once (section 12). `None`: they leave it as it is.
+pub trait Rewrite {
+    /// Of the path.
+    fn path(&self, decoded: &[u8]) -> Option<Vec<u8>> {
+        let _ = decoded;
+        None
+    }
+
+    /// Of the query, or of the line of parameters.
+    fn query(&self, decoded: &[u8]) -> Option<Vec<u8>> {
+        let _ = decoded;
+        None
+    }
+}
+
+/// Nobody takes part.
+#[derive(Clone, Copy, Debug)]
+pub struct AsDecoded;
+
+impl Rewrite for AsDecoded {}
+
 /// Judges a request; what was found in the order in which it is logged. Only the last finding denies, unless `all` are asked for: where nothing is enforced, all that would deny are
 /// found (FW-30a).
 #[must_use]
 pub fn judge<'r>(filter: &'r UrlFilter, target: Target<'_>, stage: Stage<'_>, all: bool) -> Vec<Finding<'r>> {
+    judge_rewritten(filter, target, stage, all, &AsDecoded)
+}
+
+/// The same, where others take part in decoding.
+#[must_use]
+pub fn judge_rewritten<'r>(filter: &'r UrlFilter, target: Target<'_>, stage: Stage<'_>, all: bool, rewrite: &dyn Rewrite) -> Vec<Finding<'r>> {
     let mut findings = Vec::new();
     let decoding = filter.decoding.unwrap_or_default();
-    let head = Head::new(target, decoding);
+    let head = Head::new(target, decoding, rewrite);
     let permits = !matches!(stage, Stage::Head) && filter.rules.has(Kind::Permit);
     let paths = if permits { head.paths() } else { None };
     let mut body = match stage {
-        Stage::Body(Parameters { parsed, line }) | Stage::Whole(Parameters { parsed, line }) if filter.looks_at_bodies() => {
-            let path = paths.as_ref().and_then(|paths| paths.first()).filter(|_| filter.permit_body == Some(true));
-            Some(Body::new(parsed, line, decoding, path.map(|path| &**path)))
+        Stage::Body(Parameters { parsed, line, listed }) | Stage::Whole(Parameters { parsed, line, listed }) if filter.looks_at_bodies() => {
+            let by_line = filter.permit_body == Some(true) && listed.is_none();
+            let path = paths.as_ref().and_then(|paths| paths.first()).filter(|_| by_line);
+            Some(Body::new(parsed, line, decoding, path.map(|path| &**path), rewrite))
         }
         _ => None,
     };
@@ -144,7 +186,13 @@ pub fn judge<'r>(filter: &'r UrlFilter, target: Target<'_>, stage: Stage<'_>, al
         }
     }
     let rules = &filter.rules;
-    let not_permitted = if permits { not_permitted(filter, &head, body.as_mut()) } else { None };
+    let listed = match stage {
+        Stage::Body(parameters) | Stage::Whole(parameters) if permits => {
+            parameters.listed.map(|line| line.map(|line| decoded_query(line, decoding, rewrite).bytes))
+        }
+        _ => None,
+    };
+    let not_permitted = if permits { not_permitted(filter, &head, body.as_mut(), listed.as_ref().map(Option::as_deref)) } else { None };
     let mut hits = hits(filter, &head, body.as_mut(), stage);
     hits.sort_unstable();
     for hit in hits {
@@ -204,8 +252,8 @@ fn add(hits: &mut Vec<Hit>, hit: Hit) {
     }
 }
 
-/// Whether no permit rule matches. It is denied if any of them says so (FW-29b).
-fn not_permitted<'r>(filter: &'r UrlFilter, head: &Head<'_>, body: Option<&mut Body<'_>>) -> Option<Finding<'r>> {
+/// Whether no permit rule matches. It is denied if any of them says so (FW-29b). `listed`: what they see instead of the line of parameters.
+fn not_permitted<'r>(filter: &'r UrlFilter, head: &Head<'_>, body: Option<&mut Body<'_>>, listed: Option<Option<&[u8]>>) -> Option<Finding<'r>> {
     let rules = &filter.rules;
     let mut given_up = false;
     let mut permits = |uri: &[u8]| {
@@ -214,12 +262,13 @@ fn not_permitted<'r>(filter: &'r UrlFilter, head: &Head<'_>, body: Option<&mut B
         given_up |= hits.iter().any(|hit| hit.given_up);
         hits.iter().any(|hit| !hit.given_up)
     };
-    let permitted = match body.filter(|_| filter.permit_body == Some(true)) {
+    let permitted = match (body.filter(|_| filter.permit_body == Some(true)), listed) {
         // There is more in it than is known.
-        Some(body) if body.is_unknown() => false,
-        Some(body) if body.has_line() => head.paths().is_some_and(|paths| paths.iter().all(|path| body.uri(path).is_some_and(&mut permits))),
-        Some(_) => head.uris(None).is_some_and(|uris| uris.iter().all(|uri| permits(uri))),
-        None => head.uris(head.decoded_query()).is_some_and(|uris| uris.iter().all(|uri| permits(uri))),
+        (Some(body), _) if body.is_unknown() => false,
+        (Some(_), Some(listed)) => head.uris(listed).is_some_and(|uris| uris.iter().all(|uri| permits(uri))),
+        (Some(body), None) if body.has_line() => head.paths().is_some_and(|paths| paths.iter().all(|path| body.uri(path).is_some_and(&mut permits))),
+        (Some(_), None) => head.uris(None).is_some_and(|uris| uris.iter().all(|uri| permits(uri))),
+        (None, _) => head.uris(head.decoded_query()).is_some_and(|uris| uris.iter().all(|uri| permits(uri))),
     };
     if permitted {
         return None;

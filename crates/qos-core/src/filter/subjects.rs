@@ -1,6 +1,7 @@
 //! What rules look at (filters.md sections 5.1 and 5.5).
 
 use super::decode::{Decoded, Decoding, decode, further};
+use super::judge::Rewrite;
 use super::path::{normalized, other_readings, slashed};
 use std::borrow::Cow;
 
@@ -44,9 +45,10 @@ pub(super) struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    pub(super) fn new(target: Target<'a>, decoding: Decoding) -> Head<'a> {
-        let pass = |text: &'a [u8]| decode(text, decoding.unicode);
-        Head { target, decoding, line: pass(target.line), path: pass(target.path), query: target.query.map(pass) }
+    pub(super) fn new(target: Target<'a>, decoding: Decoding, rewrite: &dyn Rewrite) -> Head<'a> {
+        let (line, path) = (decode(target.line, decoding.unicode), decode(target.path, decoding.unicode));
+        let path = rewritten(path, |decoded| rewrite.path(decoded));
+        Head { target, decoding, line, path, query: target.query.map(|query| decoded_query(query, decoding, rewrite)) }
     }
 
     /// Escapes that are none.
@@ -120,6 +122,18 @@ impl<'a> Head<'a> {
     /// The query after one pass.
     pub(super) fn decoded_query(&self) -> Option<&[u8]> {
         self.query.as_ref().map(|query| &*query.bytes)
+    }
+}
+
+/// A query or line of parameters after one pass, and as others rewrite that.
+pub(super) fn decoded_query<'a>(text: &'a [u8], decoding: Decoding, rewrite: &dyn Rewrite) -> Decoded<'a> {
+    rewritten(decode(text, decoding.unicode), |decoded| rewrite.query(decoded))
+}
+
+fn rewritten<'a>(decoded: Decoded<'a>, rewrite: impl FnOnce(&[u8]) -> Option<Vec<u8>>) -> Decoded<'a> {
+    match rewrite(&decoded.bytes) {
+        Some(bytes) => Decoded { bytes: Cow::Owned(bytes), ..decoded },
+        None => decoded,
     }
 }
 

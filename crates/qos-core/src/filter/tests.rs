@@ -48,7 +48,7 @@ fn words(findings: &[Finding<'_>]) -> Vec<String> {
 fn found(filter: &UrlFilter, target: &str, all: bool) -> Vec<String> {
     let line = format!("GET {target} HTTP/1.1");
     let target = Target::of_path(line.as_bytes(), target.as_bytes()).unwrap();
-    let parameters = Parameters { parsed: None, line: target.query };
+    let parameters = Parameters { parsed: None, line: target.query, ..Parameters::default() };
     let whole = words(&judge(filter, target, Stage::Whole(parameters), all));
     // In two steps it is the same, apart from rules that only log and come in another order.
     let mut steps = words(&judge(filter, target, Stage::Head, all));
@@ -203,7 +203,8 @@ fn posted(filter: &UrlFilter, target: &str, parsed: &Parsed<'_>) -> (Vec<String>
     let line = format!("POST {target} HTTP/1.1");
     let target = Target::of_path(line.as_bytes(), target.as_bytes()).unwrap();
     let parsed = Parsed { query: target.query, ..parsed.clone() };
-    let parameters = Parameters { parsed: Some(&parsed), line: None };
+    let listed = (filter.permit_listed == Some(true)).then(|| parsed.listed());
+    let parameters = Parameters { parsed: Some(&parsed), line: None, listed: listed.as_ref().map(Option::as_deref) };
     (words(&judge(filter, target, Stage::Head, false)), words(&judge(filter, target, Stage::Body(parameters), false)))
 }
 
@@ -254,6 +255,58 @@ fn head_before_body() {
     // Without the switch bodies do not count.
     let off = one("QS_PermitUriBody on\nQS_DenyQuery +a log <");
     assert_eq!(posted(&off, "/", &form), (vec![], vec![]));
+}
+
+/// FD-05: permit rules may see the parameters as the original lists them; deny rules see what came.
+#[test]
+fn parameters_as_the_original_lists_them() {
+    let rules = "QS_PermitUri +p deny ^/(\\?flag=&a=b)?$\nQS_DenyQuery +d log a==b";
+    let on = one(&format!("QS_DenyBody on\nQS_PermitUriNormalize on\n{rules}"));
+    let off = one(&format!("QS_DenyBody on\n{rules}"));
+    let parsed = given(&[("flag", "", Origin::Query), ("a", "=b", Origin::Query)]);
+    assert_eq!(posted(&on, "/?flag&a==b", &parsed), (vec!["d log".to_owned()], vec![]));
+    assert_eq!(posted(&off, "/?flag&a==b", &parsed), (vec!["d log".to_owned()], vec!["041".to_owned()]));
+    // No parameters are no query.
+    assert_eq!(posted(&on, "/?&&", &given(&[])).1, [""; 0]);
+    assert_eq!(posted(&off, "/?&&", &given(&[])).1, ["041"]);
+    let without = one(&format!("QS_DenyQueryBody on\nQS_PermitUriNormalize on\n{rules}"));
+    assert_eq!(posted(&without, "/?flag&a==b", &parsed).1, ["041"], "the switch is about bodies");
+    let merged = UrlFilter::merge(&on, &one("QS_PermitUriNormalize off"));
+    assert_eq!((merged.permit_listed, UrlFilter::merge(&on, &UrlFilter::default()).permit_listed), (Some(false), Some(true)));
+}
+
+/// Section 12: rules see what others make of what was decoded once, and what follows from that.
+#[test]
+fn others_take_part_in_decoding() {
+    struct Base;
+    impl Rewrite for Base {
+        fn path(&self, decoded: &[u8]) -> Option<Vec<u8>> {
+            decoded.strip_prefix(b"/~").map(|rest| [b"/home/../", rest].concat())
+        }
+
+        fn query(&self, decoded: &[u8]) -> Option<Vec<u8>> {
+            Some(decoded.iter().map(|byte| if *byte == b'!' { b'%' } else { *byte }).collect())
+        }
+    }
+    let filter = one(
+        "QS_DenyPath +raw deny ^/~\nQS_DenyPath +path deny ^/home/../a$\nQS_DenyPath +norm deny ^/a$\nQS_DenyQuery +query log x%3c\nQS_DenyQuery +further log x<\nQS_DenyQuery +raw2 log !",
+    );
+    let found = |target: &str| {
+        let target = Target::of_path(b"", target.as_bytes()).unwrap();
+        let parameters = Parameters { line: target.query, ..Parameters::default() };
+        words(&judge_rewritten(&filter, target, Stage::Whole(parameters), true, &Base))
+    };
+    assert_eq!(found("/%7ea?x!3c"), ["path", "norm", "query log", "further log"]);
+    assert_eq!(found("/b?x"), [""; 0]);
+    let filter = one("QS_DenyBody on\nQS_PermitUri +p deny ^/a\\?x=%$\nQS_DenyQuery +d deny evil%");
+    let parsed = given(&[("x", "!", Origin::Form)]);
+    let judged = |parsed: &Parsed<'_>, listed: bool| {
+        let (line, target) = (parsed.line(), Target::of_path(b"", b"/a").unwrap());
+        let parameters = Parameters { parsed: Some(parsed), line: Some(&line), listed: listed.then_some(Some(&line)) };
+        words(&judge_rewritten(&filter, target, Stage::Body(parameters), true, &Base))
+    };
+    assert_eq!((judged(&parsed, false), judged(&parsed, true)), (vec![], vec![]));
+    assert_eq!(judged(&given(&[("x", "evil!", Origin::Form)]), false), ["d", "041"]);
 }
 
 /// FW-01 and E3: a pattern that is given up denies, and permits nothing.
