@@ -3,6 +3,7 @@
 use super::body::Body;
 use super::decode::Decoding;
 use super::rule::{Action, Kind, Rule};
+use super::section::Budgets;
 use super::store::{Hit, Rules};
 use super::subjects::{Head, Subjects, Target, decoded_query};
 use crate::parameters::Parsed;
@@ -186,14 +187,15 @@ pub fn judge_rewritten<'r>(filter: &'r UrlFilter, target: Target<'_>, stage: Sta
         }
     }
     let rules = &filter.rules;
+    let mut budgets = Budgets::default();
     let listed = match stage {
         Stage::Body(parameters) | Stage::Whole(parameters) if permits => {
             parameters.listed.map(|line| line.map(|line| decoded_query(line, decoding, rewrite).bytes))
         }
         _ => None,
     };
-    let not_permitted = if permits { not_permitted(filter, &head, body.as_mut(), listed.as_ref().map(Option::as_deref)) } else { None };
-    let mut hits = hits(filter, &head, body.as_mut(), stage);
+    let not_permitted = if permits { not_permitted(filter, &head, body.as_mut(), listed.as_ref().map(Option::as_deref), &mut budgets) } else { None };
+    let mut hits = hits(filter, &head, body.as_mut(), stage, &mut budgets);
     hits.sort_unstable();
     for hit in hits {
         let Some(rule) = rules.at(hit.place) else { continue };
@@ -207,19 +209,19 @@ pub fn judge_rewritten<'r>(filter: &'r UrlFilter, target: Target<'_>, stage: Sta
 }
 
 /// The deny rules that match.
-fn hits(filter: &UrlFilter, head: &Head<'_>, body: Option<&mut Body<'_>>, stage: Stage<'_>) -> Vec<Hit> {
+fn hits(filter: &UrlFilter, head: &Head<'_>, body: Option<&mut Body<'_>>, stage: Stage<'_>, budgets: &mut Budgets) -> Vec<Hit> {
     let rules = &filter.rules;
     let mut hits = Vec::new();
-    let ask = |kind, subjects: Subjects<'_>, hits: &mut Vec<Hit>| {
+    let ask = |kind, subjects: Subjects<'_>, budgets: &mut Budgets, hits: &mut Vec<Hit>| {
         let subjects = subjects.iter().map(|subject| &**subject).collect::<Vec<&[u8]>>();
-        rules.matching(kind, &subjects, hits);
+        rules.matching(kind, &subjects, budgets, hits);
     };
     let is_second = matches!(stage, Stage::Body(_));
     if rules.may_have(Kind::RequestLine) && !is_second {
-        ask(Kind::RequestLine, head.request_line(), &mut hits);
+        ask(Kind::RequestLine, head.request_line(), budgets, &mut hits);
     }
     if rules.may_have(Kind::Path) && !is_second {
-        ask(Kind::Path, head.path(), &mut hits);
+        ask(Kind::Path, head.path(), budgets, &mut hits);
     }
     if rules.may_have(Kind::Query) {
         let mut of_head = Vec::new();
@@ -227,12 +229,12 @@ fn hits(filter: &UrlFilter, head: &Head<'_>, body: Option<&mut Body<'_>>, stage:
         if let Some(body) = body.filter(|_| filter.deny_body == Some(true)) {
             let mut found = Vec::new();
             body.each_subject(head, &mut |subject| {
-                rules.matching(Kind::Query, &[subject], &mut found);
+                rules.matching(Kind::Query, &[subject], budgets, &mut found);
                 found.drain(..).for_each(|hit| add(&mut of_body, hit));
             });
         }
         if !is_second || !of_body.is_empty() {
-            ask(Kind::Query, head.query(), &mut of_head);
+            ask(Kind::Query, head.query(), budgets, &mut of_head);
         }
         if is_second {
             of_body.retain(|hit| !of_head.iter().any(|known| known.place == hit.place));
@@ -253,12 +255,18 @@ fn add(hits: &mut Vec<Hit>, hit: Hit) {
 }
 
 /// Whether no permit rule matches. It is denied if any of them says so (FW-29b). `listed`: what they see instead of the line of parameters.
-fn not_permitted<'r>(filter: &'r UrlFilter, head: &Head<'_>, body: Option<&mut Body<'_>>, listed: Option<Option<&[u8]>>) -> Option<Finding<'r>> {
+fn not_permitted<'r>(
+    filter: &'r UrlFilter,
+    head: &Head<'_>,
+    body: Option<&mut Body<'_>>,
+    listed: Option<Option<&[u8]>>,
+    budgets: &mut Budgets,
+) -> Option<Finding<'r>> {
     let rules = &filter.rules;
     let mut given_up = false;
     let mut permits = |uri: &[u8]| {
         let mut hits = Vec::new();
-        rules.matching(Kind::Permit, &[uri], &mut hits);
+        rules.matching(Kind::Permit, &[uri], budgets, &mut hits);
         given_up |= hits.iter().any(|hit| hit.given_up);
         hits.iter().any(|hit| !hit.given_up)
     };

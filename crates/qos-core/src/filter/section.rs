@@ -4,7 +4,7 @@ use super::kept::{Kept, OF_PROCESS, Room};
 use super::rule::{Kind, Rule, same_id};
 use super::store::Hit;
 use crate::pattern::{Match, Pattern};
-use crate::pattern_set::PatternSet;
+use crate::pattern_set::{Budget, PatternSet};
 use std::collections::{HashMap, HashSet};
 use std::ffi::CString;
 use std::hash::{Hash, Hasher};
@@ -43,6 +43,21 @@ pub(super) struct Part {
 /// The patterns of a section, by kind, and which of its rules each of them belongs to.
 #[derive(Debug, Default)]
 struct Compiled([(PatternSet, Vec<usize>); Kind::WITH_PATTERN.len()]);
+
+/// What patterns may take for a request: one budget for each section and kind, whatever parts of it they are asked about.
+#[derive(Debug, Default)]
+pub(super) struct Budgets(Vec<(*const Compiled, Kind, Budget)>);
+
+impl Budgets {
+    fn of(&mut self, compiled: &Arc<Compiled>, kind: Kind) -> Option<&mut Budget> {
+        let key = Arc::as_ptr(compiled);
+        let place = self.0.iter().position(|(known, of, _)| (*known, *of) == (key, kind)).unwrap_or_else(|| {
+            self.0.push((key, kind, Budget::default()));
+            self.0.len() - 1
+        });
+        self.0.get_mut(place).map(|(_, _, budget)| budget)
+    }
+}
 
 impl Default for Section {
     fn default() -> Section {
@@ -107,11 +122,12 @@ impl Section {
     }
 
     /// Tells of the rules of a kind that match one of the subjects, each once, in no order.
-    pub(super) fn matching(&self, kind: Kind, subjects: &[&[u8]], hit: &mut dyn FnMut(Hit)) {
+    pub(super) fn matching(&self, kind: Kind, subjects: &[&[u8]], budgets: &mut Budgets, hit: &mut dyn FnMut(Hit)) {
         let Some(number) = Kind::WITH_PATTERN.iter().position(|known| *known == kind).filter(|_| self.has(kind)) else { return };
         for Part { compiled, places } in self.parts() {
             let Some((set, rules)) = compiled.0.get(number).filter(|(_, rules)| !rules.is_empty()) else { continue };
-            set.judge(subjects, &mut |index, matched| {
+            let mut own = Budget::default();
+            set.judge_within(budgets.of(compiled, kind).unwrap_or(&mut own), subjects, &mut |index, matched| {
                 let place = rules.get(index).and_then(|rule| places.get(*rule)).copied().unwrap_or(NOWHERE);
                 if place != NOWHERE {
                     hit(Hit { place, given_up: matched == Match::GivenUp });

@@ -5,7 +5,7 @@
 //! other, and what they make together is found out where one of their rules matches.
 
 use super::rule::{Kind, Rule, Test, same_id};
-use super::section::Section;
+use super::section::{Budgets, Section};
 use std::ffi::CString;
 use std::sync::{Arc, OnceLock};
 
@@ -85,14 +85,14 @@ impl Link {
         }
     }
 
-    fn matches(&self, kind: Kind, subjects: &[&[u8]]) -> bool {
+    fn matches(&self, kind: Kind, subjects: &[&[u8]], budgets: &mut Budgets) -> bool {
         match self {
             Link::One(section) => {
                 let mut found = false;
-                section.matching(kind, subjects, &mut |_| found = true);
+                section.matching(kind, subjects, budgets, &mut |_| found = true);
                 found
             }
-            Link::Row(row) => row.outer.matches(kind, subjects) || row.inner.matches(kind, subjects),
+            Link::Row(row) => row.outer.matches(kind, subjects, budgets) || row.inner.matches(kind, subjects, budgets),
         }
     }
 
@@ -237,11 +237,11 @@ impl Rules {
     }
 
     /// Adds the rules of a kind that match one of the subjects, each once, in no order.
-    pub(super) fn matching(&self, kind: Kind, subjects: &[&[u8]], hits: &mut Vec<Hit>) {
+    pub(super) fn matching(&self, kind: Kind, subjects: &[&[u8]], budgets: &mut Budgets, hits: &mut Vec<Hit>) {
         let Some(link) = self.0.as_ref().filter(|_| self.may_have(kind)) else { return };
         // Most requests match nothing: no need to know what is in force.
-        if link.is_joined() || link.matches(kind, subjects) {
-            link.joined().matching(kind, subjects, &mut |hit| hits.push(hit));
+        if link.is_joined() || link.matches(kind, subjects, budgets) {
+            link.joined().matching(kind, subjects, budgets, &mut |hit| hits.push(hit));
         }
     }
 

@@ -1,5 +1,6 @@
 use super::kept::{NONE, OF_PROCESS, Room};
 use super::rule::{Action, Kind, Rule, Test};
+use super::section::Budgets;
 use super::store::{Hit, Rules};
 use crate::pattern::Pattern;
 use crate::repeat::Lines;
@@ -30,7 +31,7 @@ fn texts(rules: &Rules) -> Vec<String> {
 
 fn matching(rules: &Rules, subject: &str) -> Vec<u32> {
     let mut hits = Vec::new();
-    rules.matching(Kind::Query, &[subject.as_bytes()], &mut hits);
+    rules.matching(Kind::Query, &[subject.as_bytes()], &mut Budgets::default(), &mut hits);
     hits.iter().map(|Hit { place, .. }| *place).collect()
 }
 

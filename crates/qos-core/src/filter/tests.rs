@@ -319,6 +319,15 @@ fn a_pattern_that_is_given_up() {
     assert_eq!(found(&permit, &format!("/{}!", "a".repeat(60)), false), ["041 limit"]);
 }
 
+/// E2: thousands of strings in a body have no budget each.
+#[test]
+fn all_parts_of_a_body_share_what_a_rule_may_take() {
+    let filter = one("QS_DenyBody on\nQS_DenyQuery +a deny (a+)+\\1b");
+    let text = b"aaaaaaaaaaa!b".as_slice();
+    let judged = |count| posted(&filter, "/", &Parsed { subjects: vec![Cow::Borrowed(text); count], ..Parsed::default() }).1;
+    assert_eq!((judged(3), judged(3000)), (vec![], vec!["a limit".to_owned()]));
+}
+
 /// Example 15.4.
 #[test]
 fn variables() {

@@ -85,6 +85,33 @@ pub struct Ways {
     pub memory: usize,
 }
 
+/// What the patterns of a set may take over several searches, whose subjects are parts of one request (filters.md section 2.5, E2).
+#[derive(Debug, Default)]
+pub struct Budget {
+    /// Bytes of all subjects so far.
+    bytes: usize,
+    /// Steps that all patterns have taken, and each of them.
+    of_all: usize,
+    of_each: Vec<usize>,
+}
+
+impl Budget {
+    /// Steps that a pattern may still take.
+    fn left(&self, index: usize) -> usize {
+        let most = STEPS + self.bytes / 2 * STEPS_PER_TWO_BYTES;
+        let of_all = most.saturating_mul(PATTERNS_AT_THE_LIMIT).saturating_sub(self.of_all);
+        most.saturating_sub(self.of_each.get(index).copied().unwrap_or(0)).min(of_all)
+    }
+
+    fn spend(&mut self, index: usize, steps: usize) {
+        if self.of_each.len() <= index {
+            self.of_each.resize(index + 1, 0);
+        }
+        self.of_each.get_mut(index).into_iter().for_each(|spent| *spent += steps);
+        self.of_all += steps;
+    }
+}
+
 /// What says whether a pattern matches.
 enum Matcher {
     Program(Program),
@@ -97,18 +124,18 @@ impl Matcher {
         Program::new(pattern).map_or_else(|| Matcher::Pcre(PCRE_LIMITS.map(|(_, limit)| pattern.under_limit(limit))), Matcher::Program)
     }
 
-    /// Whether a pattern matches one of the subjects. `steps`: how many its program may take for all of them; what it took is taken off.
-    fn any_of(&self, subjects: &[&[u8]], steps: &mut usize) -> Match {
+    /// Whether the pattern with this index matches one of the subjects.
+    fn any_of(&self, subjects: &[&[u8]], index: usize, budget: &mut Budget) -> Match {
         match self {
             Matcher::Program(program) => {
-                let mut walk = Walk::new(program, *steps);
+                let most = budget.left(index);
+                let mut walk = Walk::new(program, most);
                 let any = any(subjects, |subject| walk.search(subject));
-                *steps = walk.left();
+                budget.spend(index, most - walk.left());
                 any
             }
             Matcher::Pcre(patterns) => {
-                let bytes = subjects.iter().map(|subject| subject.len() + 1).sum::<usize>();
-                let limited = PCRE_LIMITS.iter().zip(patterns).find(|((most, _), _)| bytes <= *most).map(|(_, pattern)| pattern);
+                let limited = PCRE_LIMITS.iter().zip(patterns).find(|((most, _), _)| budget.bytes <= *most).map(|(_, pattern)| pattern);
                 any(subjects, |subject| limited.map_or(Match::GivenUp, |pattern| pattern.matches(subject)))
             }
         }
@@ -160,6 +187,11 @@ impl PatternSet {
 
     /// Calls `found` with every pattern that matches one of the subjects ([`Match::Yes`]) or is given up ([`Match::GivenUp`]), in ascending order, once each.
     pub fn judge(&self, subjects: &[&[u8]], found: &mut dyn FnMut(usize, Match)) {
+        self.judge_within(&mut Budget::default(), subjects, found);
+    }
+
+    /// The same as one of several searches that belong together. `budget` is theirs, and of this set.
+    pub fn judge_within(&self, budget: &mut Budget, subjects: &[&[u8]], found: &mut dyn FnMut(usize, Match)) {
         let Compiled { patterns, automatons, literals, ask, always, programs } = &*self.compiled;
         let mut on_stack = [0; WORDS_ON_STACK];
         let mut on_heap = Vec::new();
@@ -179,9 +211,7 @@ impl PatternSet {
                 literals.search(subject, marks);
             }
         }
-        let bytes = subjects.iter().map(|subject| subject.len()).sum::<usize>();
-        let of_each = STEPS + bytes / 2 * STEPS_PER_TWO_BYTES;
-        let mut of_all = of_each * PATTERNS_AT_THE_LIMIT;
+        budget.bytes = subjects.iter().fold(budget.bytes, |bytes, subject| bytes.saturating_add(subject.len() + 1));
         for (at, word) in marks.iter().enumerate() {
             let mut rest = *word;
             while rest != 0 {
@@ -189,11 +219,7 @@ impl PatternSet {
                 rest &= rest - 1;
                 let matched = match patterns.get(index) {
                     Some(_) if is_set(ask, index) => {
-                        let most = of_each.min(of_all);
-                        let mut left = most;
-                        let matched = programs.get(index).and_then(Option::as_ref).map_or(Match::GivenUp, |matcher| matcher.any_of(subjects, &mut left));
-                        of_all -= most - left;
-                        matched
+                        programs.get(index).and_then(Option::as_ref).map_or(Match::GivenUp, |matcher| matcher.any_of(subjects, index, budget))
                     }
                     Some(_) if subjects.is_empty() => Match::No,
                     Some(_) => Match::Yes,
