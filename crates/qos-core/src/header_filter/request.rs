@@ -7,7 +7,7 @@ use super::builtin::{Builtin, deny, drop, list, products, some, url};
 /// Letters, digits and what else names of types have.
 macro_rules! range {
     () => {
-        concat!("[a-zA-Z0-9_*+-]+/[a-zA-Z0-9_*+.-]+( ?; ?(escaping=[a-z0-9-]+|[a-zA-Z0-9._-]+=([a-zA-Z0-9._]+|\"[", url!(), "]*\")))* ?")
+        concat!("([a-zA-Z0-9_*+-]+/[a-zA-Z0-9_*+.-]+|\\*)( ?; ?(escaping=[a-z0-9-]+|[a-zA-Z0-9._-]+=([a-zA-Z0-9._]+|\"[", url!(), "]*\")))* ?")
     };
 }
 
@@ -50,7 +50,7 @@ const TAGS: &str = "^[a-zA-Z0-9=@;.,*\":_/+~ -]+\\z";
 const HOSTS: &str = list!("[a-zA-Z0-9_.:\\[\\]-]+");
 
 pub(super) const RULES: &[Builtin] = &[
-    // application/signed-exchange;v=b3;q=0.7
+    // application/signed-exchange;v=b3;q=0.7, and *; q=.2 of Java
     drop("Accept", 300, list!(range!())),
     drop("Accept-Charset", 300, list!(weighted!())),
     drop("Accept-Encoding", 500, list!(weighted!())),
