@@ -1,9 +1,11 @@
 //! What the administrator should know of rules that are taken (filters.md section 14).
 
 use super::judge::UrlFilter;
-use super::rule::{Action, Kind};
+use super::rule::{Action, Kind, Rule, same_id};
+use super::store::Rules;
 use crate::config::LocationConfig;
 use crate::pattern_set::{Doubt, doubt};
+use std::ffi::CStr;
 
 /// Remarks about the sections of a configuration, one text each.
 #[must_use]
@@ -19,7 +21,37 @@ pub fn remarks(sections: &[&LocationConfig]) -> Vec<String> {
             }
         }
     }
+    mixed_actions(sections, &mut remarks);
     remarks
+}
+
+/// Sections below each other, of which the permit rules of one only log and those of the other deny (FW-29b). Of sections whose names are patterns nothing is known.
+fn mixed_actions(sections: &[&LocationConfig], remarks: &mut Vec<String>) {
+    let action = |section: &LocationConfig| {
+        let mut actions = section.url.rules.iter().filter(|rule| rule.kind == Kind::Permit).map(|rule| rule.action);
+        let first = actions.next()?;
+        // Those of both kinds were remarked on.
+        actions.all(|action| action == first).then_some(first)
+    };
+    let permitting = sections.iter().filter_map(|section| Some((section.section.as_ref()?, &section.url.rules, action(section)?))).collect::<Vec<_>>();
+    for (inner, rules, of_inner) in permitting.iter().filter(|(_, rules, _)| !rules.is_alone()) {
+        let is_gone = |rule: &Rule| rules.removed().chain(rules.iter().map(|own| &own.id)).any(|id| same_id(id, &rule.id));
+        let is_kept = |outer: &Rules| outer.iter().any(|rule| rule.kind == Kind::Permit && !is_gone(rule));
+        let is_outer = |outer: &CStr| {
+            let rest = inner.to_bytes().strip_prefix(outer.to_bytes());
+            rest.is_some_and(|rest| rest.first().is_some_and(|next| *next == b'/' || outer.to_bytes().ends_with(b"/")))
+        };
+        for (outer, _, of_outer) in permitting.iter().filter(|(outer, rules, action)| action != of_inner && is_outer(outer) && is_kept(rules)) {
+            let word = |action: Action| if action == Action::Deny { "deny" } else { "log" };
+            remarks.push(format!(
+                "QS_PermitUri: rules in {} have the action {}, those in {}, which come on top, {}; a request that none of them permits is denied",
+                outer.to_string_lossy(),
+                word(*of_outer),
+                inner.to_string_lossy(),
+                word(*of_inner)
+            ));
+        }
+    }
 }
 
 fn of_section(filter: &UrlFilter, place: &str, remarks: &mut Vec<String>) {
@@ -89,5 +121,34 @@ mod tests {
             assert!(remark.starts_with(begin), "{remark}");
         }
         assert!(super::remarks(&[&section(c"/", &[("QS_DenyPath", &["+a", "deny", "[a-z]+\\.bak$"])])]).is_empty());
+    }
+
+    #[test]
+    fn permit_rules_of_sections_that_meet() {
+        const LOG: (&str, &[&str]) = ("QS_PermitUri", &["+a", "log", "x"]);
+        const DENY: (&str, &[&str]) = ("QS_PermitUri", &["+b", "deny", "x"]);
+        const DENY_A: (&str, &[&str]) = ("QS_PermitUri", &["+A", "deny", "x"]);
+        const REMOVES: (&str, &[&str]) = ("QS_DenyPath", &["-a", "log", "x"]);
+        const OFF: (&str, &[&str]) = ("QS_DenyInheritanceOff", &[]);
+        type Lines = &'static [(&'static str, &'static [&'static str])];
+        let said = |outer: &CStr, of_outer: Lines, inner: &CStr, of_inner: Lines| remarks(&[&section(inner, of_inner), &section(outer, of_outer)]);
+        assert_eq!(
+            said(c"/", &[LOG], c"/a", &[DENY]),
+            ["QS_PermitUri: rules in / have the action log, those in /a, which come on top, deny; a request that none of them permits is denied"]
+        );
+        for (outer, of_outer, inner, of_inner, expected) in [
+            (c"/a", &[DENY][..], c"/a/b", &[LOG][..], 1),
+            (c"/a/", &[DENY], c"/a/b", &[LOG], 1),
+            (c"/a", &[DENY], c"/ab", &[LOG], 0),
+            (c"/a", &[DENY], c"/b", &[LOG], 0),
+            (c"/a", &[LOG], c"/a/b", &[LOG], 0),
+            (c"/a", &[LOG], c"/a/b", &[OFF, DENY], 0),
+            (c"/a", &[OFF, LOG], c"/a/b", &[DENY], 1),
+            (c"/a", &[LOG], c"/a/b", &[DENY_A], 0),
+            (c"/a", &[LOG], c"/a/b", &[REMOVES, DENY], 0),
+            (c"/a", &[LOG], c"/a/b", &[LOG, DENY], 1),
+        ] {
+            assert_eq!(said(outer, of_outer, inner, of_inner).len(), expected, "{outer:?} {of_outer:?} {inner:?} {of_inner:?}");
+        }
     }
 }
