@@ -1,7 +1,7 @@
 //! What the next byte says about which way a program can go on: most alternatives of a long choice begin otherwise, and need not be tried.
 
 use super::bytes::Bytes;
-use super::machine::{Class, Step};
+use super::machine::{Class, Step, class_of};
 use std::collections::HashMap;
 
 /// No way is left.
@@ -35,6 +35,8 @@ pub(super) struct Ways {
     width: usize,
     /// Per split and kind the step at which a program goes on; the split itself where both ways are left.
     next: Vec<u16>,
+    /// Per repetition of a class the bytes with which a match can go on behind it; `None`: nothing need follow.
+    behind: Vec<Option<Class>>,
 }
 
 /// With which two bytes a match begins: one bit for each second byte, by the first one.
@@ -113,12 +115,16 @@ impl Ways {
             classes.iter().map(|class| (0..=u8::MAX).filter(|byte| class.get(usize::from(*byte)).copied().unwrap_or(false)).collect()).collect::<Vec<Bytes>>();
         let begins = begins(steps, &sets);
         let first = begins.first().filter(|begin| !begin.end).map(|_| Pairs::new(steps, &sets, &begins));
+        let behind = |(at, step): (usize, &Step)| {
+            matches!(step, Step::Run { .. }).then(|| begins.get(at + 1).filter(|begin| !begin.end).map(|begin| class_of(begin.bytes)))
+        };
+        let behind = steps.iter().enumerate().filter_map(behind).collect();
         if splits == 0 {
-            return (Ways::default(), first);
+            return (Ways { behind, ..Ways::default() }, first);
         }
         let (kinds, samples) = kinds(classes);
         let width = samples.len() + 1;
-        let mut ways = Ways { kinds, width, next: vec![NOWHERE; splits * width] };
+        let mut ways = Ways { kinds, width, next: vec![NOWHERE; splits * width], behind };
         // From the end, so that ways are known where others lead to.
         for (at, step) in steps.iter().enumerate().rev() {
             let Step::Split { first, second, number } = step else { continue };
@@ -151,6 +157,11 @@ impl Ways {
                 _ => return u16::try_from(step).unwrap_or(NOWHERE),
             }
         }
+    }
+
+    /// The bytes with which a match can go on behind a repetition; `None`: nothing need follow.
+    pub(super) fn behind(&self, run: usize) -> Option<&Class> {
+        self.behind.get(run).and_then(Option::as_ref)
     }
 
     /// Where a split leads if this byte follows, or none; the split itself if both ways are left.

@@ -72,6 +72,8 @@ pub(super) type Class = Box<[bool; 256]>;
 pub(super) struct Program {
     pub steps: Vec<Step>,
     pub classes: Vec<Class>,
+    /// Which of them have all bytes.
+    pub of_all: Vec<bool>,
     /// Bytes with which a match begins; `None`: it may be empty.
     pub first: Option<Pairs>,
     /// Where its splits lead.
@@ -110,11 +112,12 @@ impl Program {
         let has_parts = steps.iter().any(|step| matches!(step, Step::Look { .. } | Step::Atomic(_)));
         let forgetful = !refers && (registers == 0 || !has_parts);
         let (ways, first) = Ways::new(&steps, &classes, splits);
-        Some(Program { steps, classes, first, ways, anchored: is_anchored(&node), groups, registers, forgetful, splits, runs })
+        let of_all = classes.iter().map(|class| class.iter().all(|is_in| *is_in)).collect();
+        Some(Program { steps, classes, of_all, first, ways, anchored: is_anchored(&node), groups, registers, forgetful, splits, runs })
     }
 }
 
-fn class_of(bytes: Bytes) -> Class {
+pub(super) fn class_of(bytes: Bytes) -> Class {
     let mut class = Box::new([false; 256]);
     for (byte, is_in) in (0..=u8::MAX).zip(class.iter_mut()) {
         *is_in = bytes.contains(byte);

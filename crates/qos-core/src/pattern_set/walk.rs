@@ -8,7 +8,7 @@ use super::{begin, is_set, set};
 use crate::pattern::{GivenUp, Match};
 
 /// Bytes of a repetition that count as one step.
-const BYTES_PER_STEP: usize = 8;
+const BYTES_PER_STEP: usize = 4;
 /// Remembering begins after so many steps for each byte of a subject and so many more, or after this part of the steps that are left.
 const STEPS_PER_BYTE: usize = 2;
 const STEPS_BEFORE: usize = 256;
@@ -41,6 +41,7 @@ enum Frame {
         step: usize,
         at: usize,
         least: usize,
+        number: usize,
     },
     /// A repetition that took as few as it had to.
     More {
@@ -48,6 +49,7 @@ enum Frame {
         at: usize,
         class: usize,
         most: usize,
+        number: usize,
     },
     /// Both of what was tried at a [`Step::Split`] have come to nothing: the mark for it.
     Failed(usize),
@@ -187,8 +189,7 @@ impl Walk<'_> {
                 }
                 let before_known = at < from && from != UNSET;
                 let most = if before_known { (*max).min(from - at + *min - 1) } else { *max };
-                let count = self.count(*class, at, if *greedy { most } else { *min });
-                self.spend(count / BYTES_PER_STEP)?;
+                let count = self.count(*class, at, if *greedy { most } else { *min })?;
                 if count < *min {
                     return Ok(Next::Failed);
                 }
@@ -196,12 +197,26 @@ impl Walk<'_> {
                 if (varies || before_known) && *max == usize::MAX && program.forgetful {
                     self.frames.push(Frame::FailedRun { step, from: at });
                 }
-                if *greedy && varies {
-                    self.frames.push(Frame::Fewer { step: step + 1, at: at + count, least: at + *min });
-                } else if varies {
-                    self.frames.push(Frame::More { step: step + 1, at: at + count, class: *class, most: at.saturating_add(most) });
+                let next = step + 1;
+                if *greedy {
+                    let least = at + *min;
+                    match self.last_place(*number, at + count, least)? {
+                        Some(place) => {
+                            if place > least {
+                                self.frames.push(Frame::Fewer { step: next, at: place, least, number: *number });
+                            }
+                            Next::At(next, place)
+                        }
+                        None => Next::Failed,
+                    }
+                } else {
+                    let place = at + count;
+                    if varies {
+                        self.frames.push(Frame::More { step: next, at: place, class: *class, most: at.saturating_add(most), number: *number });
+                    }
+                    let behind = program.ways.behind(*number);
+                    if behind.is_none_or(|behind| subject.get(place).is_some_and(|byte| is_in(behind, *byte))) { Next::At(next, place) } else { Next::Failed }
                 }
-                Next::At(step + 1, at + count)
             }
             Some(Step::Start) => when(at == 0),
             Some(Step::End) => when(at == subject.len()),
@@ -276,10 +291,44 @@ impl Walk<'_> {
     }
 
     /// Bytes of a class, at most so many.
-    fn count(&self, class: usize, at: usize, most: usize) -> usize {
-        let Some(class) = self.program.classes.get(class) else { return 0 };
+    fn count(&mut self, class: usize, at: usize, most: usize) -> Result<usize, GivenUp> {
         let rest = self.subject.get(at..).unwrap_or_default();
-        rest.iter().take(most).position(|byte| !is_in(class, *byte)).unwrap_or(rest.len().min(most))
+        let most = rest.len().min(most);
+        // A dot stands for all of them.
+        if self.program.of_all.get(class) == Some(&true) {
+            return Ok(most);
+        }
+        let Some(class) = self.program.classes.get(class) else { return Ok(0) };
+        let count = rest.iter().take(most).position(|byte| !is_in(class, *byte)).unwrap_or(most);
+        self.spend(count / BYTES_PER_STEP)?;
+        Ok(count)
+    }
+
+    /// The last place, from this one back to the least, at which a match can go on behind a repetition.
+    fn last_place(&mut self, number: usize, from: usize, least: usize) -> Result<Option<usize>, GivenUp> {
+        let Some(behind) = self.program.ways.behind(number) else { return Ok(Some(from)) };
+        let places = self.subject.get(least..(from + 1).min(self.subject.len())).unwrap_or_default();
+        let last = places.iter().rposition(|byte| is_in(behind, *byte));
+        self.spend((places.len() - last.unwrap_or(0)) / BYTES_PER_STEP)?;
+        Ok(last.map(|last| least + last))
+    }
+
+    /// The next place behind one more byte of a class at least at which a match can go on behind a repetition.
+    fn next_place(&mut self, number: usize, class: usize, from: usize, most: usize) -> Result<Option<usize>, GivenUp> {
+        let Some(class) = self.program.classes.get(class) else { return Ok(None) };
+        let behind = self.program.ways.behind(number);
+        let mut at = from;
+        let place = loop {
+            match self.subject.get(at) {
+                Some(byte) if at < most && is_in(class, *byte) => at += 1,
+                _ => break None,
+            }
+            if behind.is_none_or(|behind| self.subject.get(at).is_some_and(|byte| is_in(behind, *byte))) {
+                break Some(at);
+            }
+        };
+        self.spend(1 + (at - from) / BYTES_PER_STEP)?;
+        Ok(place)
     }
 
     fn change(&mut self, number: usize, to: impl Fn(Group) -> Group) {
@@ -294,19 +343,18 @@ impl Walk<'_> {
         while self.frames.len() > base {
             match self.frames.pop() {
                 Some(Frame::Branch { step, at }) => return Ok(Some((step, at))),
-                Some(Frame::Fewer { step, at, least }) => {
-                    let at = at - 1;
-                    if at > least {
-                        self.frames.push(Frame::Fewer { step, at, least });
+                Some(Frame::Fewer { step, at, least, number }) => {
+                    if let Some(at) = self.last_place(number, at - 1, least)? {
+                        if at > least {
+                            self.frames.push(Frame::Fewer { step, at, least, number });
+                        }
+                        return Ok(Some((step, at)));
                     }
-                    return Ok(Some((step, at)));
                 }
-                Some(Frame::More { step, at, class, most }) => {
-                    self.spend(1)?;
-                    if self.count(class, at, 1) == 1 {
-                        let at = at + 1;
+                Some(Frame::More { step, at, class, most, number }) => {
+                    if let Some(at) = self.next_place(number, class, at, most)? {
                         if at < most {
-                            self.frames.push(Frame::More { step, at, class, most });
+                            self.frames.push(Frame::More { step, at, class, most, number });
                         }
                         return Ok(Some((step, at)));
                     }
@@ -325,8 +373,7 @@ impl Walk<'_> {
         let Some(Step::Run { class, number, .. }) = self.program.steps.get(step) else { return Ok(()) };
         let known = self.failed_runs.get(*number).copied().unwrap_or(NOWHERE);
         let most = if from < known.0 && known.0 != UNSET { known.0 - from } else { usize::MAX };
-        let length = self.count(*class, from, most);
-        self.spend(length / BYTES_PER_STEP)?;
+        let length = self.count(*class, from, most)?;
         let to = if length == most { known.1 } else { from + length };
         self.failed_runs.get_mut(*number).into_iter().for_each(|run| *run = (from, to));
         Ok(())
