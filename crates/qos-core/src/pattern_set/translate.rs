@@ -5,7 +5,7 @@ use super::syntax::Node;
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, Look, Repetition};
 
 /// Largest count in an expression.
-const COUNTED: u32 = 500;
+const COUNTED: u32 = 200;
 
 /// A pattern as an expression that matches wherever the pattern does.
 pub(super) struct Translation {
