@@ -49,6 +49,9 @@ const PLAIN: &str = "^[a-zA-Z0-9=;., -]+\\z";
 const TAGS: &str = "^[a-zA-Z0-9=@;.,*\":_/+~ -]+\\z";
 const HOSTS: &str = list!("[a-zA-Z0-9_.:\\[\\]-]+");
 
+/// A program and what else it says of itself.
+pub(super) const AGENT: &str = "^[a-zA-Z0-9%(\\[@._][a-zA-Z0-9 _.:;()\\[\\]@/+!=,%&'~*-]+\\z";
+
 pub(super) const RULES: &[Builtin] = &[
     // application/signed-exchange;v=b3;q=0.7, and *; q=.2 of Java
     drop("Accept", 300, list!(range!())),
@@ -104,7 +107,8 @@ pub(super) const RULES: &[Builtin] = &[
     // CHUNKED
     deny("Transfer-Encoding", 100, concat!("(?i)", list!(coding!()))),
     drop("Unless-Modified-Since", 100, DATE),
-    drop("User-Agent", 300, "^[a-zA-Z0-9][a-zA-Z0-9 _.:;()\\[\\]@/+!=,-]+\\z"),
+    // %E5%BE%AE/1 CFNetwork/1.0; (null)/1.0; (compatible; Let's Encrypt validation server); FBCR/AT&T
+    drop("User-Agent", 300, AGENT),
     drop("Upgrade-Insecure-Requests", 1, "^1\\z"),
     // 1.1 a, 1.1 b
     drop("Via", 500, some!(",", products!())),

@@ -4,6 +4,7 @@
 //! purpose, and headers of single applications have none either.
 
 use super::builtin::{Builtin, drop, list, some, url};
+use super::request::AGENT;
 
 const NUMBER: &str = "^[0-9]+\\z";
 const DECIMAL: &str = "^[0-9.]+\\z";
@@ -178,7 +179,7 @@ pub(super) const RULES: &[Builtin] = &[
     drop("X-Playback-Session-Id", 50, HEX),
     // --- gRPC, gRPC-web, Connect
     drop("X-Grpc-Web", 1, "^1\\z"),
-    drop("X-User-Agent", 300, "^[a-zA-Z0-9][a-zA-Z0-9 _.:;()\\[\\]@/+!=,-]+\\z"),
+    drop("X-User-Agent", 300, AGENT),
     drop("X-Accept-Content-Transfer-Encoding", 100, WORDS),
     drop("X-Accept-Response-Streaming", 10, WORD),
     drop("Grpc-Timeout", 20, "^[0-9]+[HMSmun]\\z"),
