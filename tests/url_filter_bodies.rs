@@ -322,6 +322,7 @@ fn passwords_are_masked() {
         ),
         (post("multipart", "/seen/multipart", MULTIPART, &multipart, None), 404, "/seen/multipart?password=***"),
         (get("query", "/off/query?password=open&b", NO_TYPE, None), 404, "/off/query?password=***&b"),
+        (get("semicolon", "/off/semicolon?a;+password=open;b&c", NO_TYPE, None), 404, "/off/semicolon?a;+password=***&c"),
         // FW-32: no body is looked at here, though the rule about parameters reads it.
         (post("no filter", "/off/none?a", FORM, b"password=open", None), 404, "/off/none?a"),
         (post("denied", "/seen/denied", FORM, b"password=sesame", None), 500, "/seen/denied?password=***"),

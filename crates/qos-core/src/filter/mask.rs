@@ -43,8 +43,7 @@ impl Masked {
         let mut start = 0;
         for piece in line.split(|byte| *byte == b'&') {
             let end = start + piece.len();
-            if let Some(value) = memchr::memchr(b'=', piece).filter(|equals| piece.get(..*equals).is_some_and(|name| self.has(name))) {
-                let value = start + value + 1;
+            if let Some(value) = self.value(piece).map(|value| start + value) {
                 shown.extend_from_slice(line.get(copied..value).unwrap_or_default());
                 shown.extend_from_slice(MASK);
                 copied = end;
@@ -58,9 +57,22 @@ impl Masked {
         Cow::Owned(shown)
     }
 
+    /// Where the value of such a name begins in a parameter. For some readers `;` separates parameters as well, for others it belongs to the value.
+    fn value(&self, piece: &[u8]) -> Option<usize> {
+        let named = |part: &[u8]| memchr::memchr(b'=', part).filter(|equals| part.get(..*equals).is_some_and(|name| self.has(name)));
+        let mut start = 0;
+        named(piece).map(|equals| equals + 1).or_else(|| {
+            piece.split(|byte| *byte == b';').find_map(|part| {
+                let begin = start;
+                start += part.len() + 1;
+                if begin == 0 { None } else { named(part).map(|equals| begin + equals + 1) }
+            })
+        })
+    }
+
     /// Whether a name is one of these, or that of a value of JSON within a member of such a name.
     fn has(&self, name: &[u8]) -> bool {
-        as_decoded(name, |name| self.0.iter().any(|masked| masked == name) || (name.starts_with(b"j") && self.has_member(name)))
+        as_decoded(name, |name| self.0.iter().any(|masked| masked == name || masked == plain(name)) || (name.starts_with(b"j") && self.has_member(name)))
     }
 
     /// Members stand behind `_o_`, as in `J_o_user_o_password_v`.
@@ -74,6 +86,11 @@ impl Masked {
         as_decoded(line.get(..MOST_BEFORE_JSON).unwrap_or(line), |text| text.starts_with(b"{") || text.starts_with(b"["))
             && as_decoded(line, |text| self.0.iter().any(|masked| memchr::memmem::find(text, masked).is_some()))
     }
+}
+
+/// A name as readers take it that are not exact: without blanks around, and up to a NUL.
+fn plain(name: &[u8]) -> &[u8] {
+    name.split(|byte| *byte == 0).next().unwrap_or_default().trim_ascii()
 }
 
 /// In so many bytes stands the first one of JSON, however it is encoded.
@@ -134,6 +151,14 @@ mod tests {
             ("new+pass=x&new%20pass=y", "new+pass=***&new%20pass=***"),
             ("a=password=x", "a=password=x"),
             ("=x", "=x"),
+            // What some readers separate, or cut off.
+            ("a=1;password=x;b=2&c=3", "a=1;password=***&c=3"),
+            ("a=1&amp;password=x", "a=1&amp;password=***"),
+            ("password=x;y&a=1;b=2", "password=***&a=1;b=2"),
+            ("a;password=x", "a;password=***"),
+            (";;pass;word=x;", ";;pass;word=x;"),
+            ("+password=x&password%20=y&%0d%0apassword=z", "+password=***&password%20=***&%0d%0apassword=***"),
+            ("password%00=x&password%00a=y&a%00password=z", "password%00=***&password%00a=***&a%00password=z"),
         ] {
             assert_eq!(shown(&["Password", "pin", "new pass"], line), expected, "{line}");
         }
