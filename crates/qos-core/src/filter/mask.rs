@@ -83,14 +83,14 @@ impl Masked {
 
     /// JSON itself, where nothing has taken it apart: shown as a whole or not at all.
     fn is_named_in_json(&self, line: &[u8]) -> bool {
-        as_decoded(line.get(..MOST_BEFORE_JSON).unwrap_or(line), |text| text.starts_with(b"{") || text.starts_with(b"["))
+        as_decoded(line.get(..MOST_BEFORE_JSON).unwrap_or(line), |text| matches!(text.trim_ascii_start(), [b'{' | b'[', ..]))
             && as_decoded(line, |text| self.0.iter().any(|masked| memchr::memmem::find(text, masked).is_some()))
     }
 }
 
-/// A name as readers take it that are not exact: without blanks around, and up to a NUL.
+/// A name as readers take it that are not exact: without blanks around, and up to a NUL or to the brackets that make a list of it.
 fn plain(name: &[u8]) -> &[u8] {
-    name.split(|byte| *byte == 0).next().unwrap_or_default().trim_ascii()
+    name.split(|byte| matches!(byte, 0 | b'[')).next().unwrap_or_default().trim_ascii()
 }
 
 /// In so many bytes stands the first one of JSON, however it is encoded.
@@ -142,6 +142,9 @@ mod tests {
             ("&&PassWord=x&", "&&PassWord=***&"),
             ("password", "password"),
             ("password=", "password=***"),
+            ("password[]=x&password%5b0%5D=y&user[password]=z", "password[]=***&password%5b0%5D=***&user[password]=z"),
+            ("%20{\"password\":\"x\"}", "***"),
+            ("+%0a[\"password\"]", "***"),
             ("password=a&pin=1&pins=2&xpin=3", "password=***&pin=***&pins=2&xpin=3"),
             ("p%61ssword=x", "p%61ssword=***"),
             ("p%2561ssword=x", "p%2561ssword=***"),

@@ -14,7 +14,7 @@ const STEPS_PER_BYTE: usize = 2;
 const STEPS_BEFORE: usize = 256;
 const PART_BEFORE: usize = 8;
 /// Bytes of what can be remembered about splits; beyond, only the limit of steps bounds the time.
-const MOST_MEMORY: usize = 32 << 20;
+const MOST_MEMORY: usize = 4 << 20;
 
 /// No position.
 const UNSET: usize = usize::MAX;
