@@ -107,7 +107,11 @@ impl<'a> Reader<'a, '_> {
             // Some readers go on behind the closing delimiter.
             return Err(Error::Delimiter);
         }
-        self.found.unparsed |= delimiters.padded;
+        if delimiters.padded {
+            // For them it is a part of the value before it.
+            self.found.subjects.push(text.into());
+            self.found.unparsed = true;
+        }
         let has_text = self.outside(preamble) | self.outside(epilogue);
         // Browsers send a form without fields as a closing delimiter alone.
         if is_empty && (has_text || level > 1) { Err(Error::NoPart) } else { Ok(()) }
@@ -159,6 +163,8 @@ impl<'a> Reader<'a, '_> {
             return Err(Error::Parameters);
         }
         if content_type.parser() == Media::Form {
+            // Some readers take it for a value alone, some for parameters alone, and up to the end of the whole body.
+            self.found.unparsed = true;
             form::parameters(form::without_line_end(part.content), Origin::Form, &mut self.found.parameters)?;
         }
         self.value(part.name.ok_or(Error::NoName)?, part.content)

@@ -46,7 +46,8 @@ impl LineEnd {
 pub struct Part<'a> {
     /// The name of its field.
     pub name: Option<Cow<'a, [u8]>>,
-    /// Names of files, of all kinds (`filename`, `filename*`), as they stand there and without their escapes; the same of a name with escapes.
+    /// Names of files, of all kinds (`filename`, `filename*`), as they stand there and without their escapes; the same of a name with escapes, and the whole value
+    /// where readers find other names in it.
     pub filenames: Vec<Cow<'a, [u8]>>,
     /// It has the name of a file.
     pub is_file: bool,
@@ -125,7 +126,8 @@ impl<'a> Part<'a> {
                 if !parameter.quoted && parameter.value.iter().any(|byte| b" \t\"(),/:<=>?@\\".contains(byte)) {
                     return Err(Error::Header);
                 }
-                self.differs |= escapes;
+                // Some readers decode what browsers write for a quote (`%22`).
+                self.differs |= escapes || parameter.value.contains(&b'%');
                 if escapes {
                     self.filenames.push(keep(Cow::Borrowed(parameter.value)));
                 }
@@ -149,6 +151,9 @@ impl<'a> Part<'a> {
         }
         // Some readers find it within other words.
         self.differs |= count(value, b"name=") != names;
+        if self.differs {
+            self.filenames.push(keep(Cow::Borrowed(value)));
+        }
         Ok(())
     }
 
@@ -279,9 +284,9 @@ mod tests {
     #[test]
     fn headers_of_parts() {
         let read = |text: &'static [u8]| Part::new(text, LineEnd::CrLf);
-        let part = read(b"Content-Disposition: form-data; name=\"a%22\";\r\n\tfilename=x; filename*=UTF-8''%3Cy\r\ncontent-type: text/x\r\nX: y\r\n\r\nv\r\n")
-            .unwrap();
-        assert_eq!(part.name.as_deref(), Some(b"a%22".as_slice()));
+        let part =
+            read(b"Content-Disposition: form-data; name=\"a b\";\r\n\tfilename=x; filename*=UTF-8''%3Cy\r\ncontent-type: text/x\r\nX: y\r\n\r\nv\r\n").unwrap();
+        assert_eq!(part.name.as_deref(), Some(b"a b".as_slice()));
         assert_eq!(part.filenames.iter().map(AsRef::as_ref).collect::<Vec<&[u8]>>(), [b"x".as_slice(), b"UTF-8''%3Cy"]);
         assert_eq!((part.content, part.encoding, part.differs), (b"v\r\n".as_slice(), Encoding::Plain, false));
         assert_eq!(Part::new(b"\nv", LineEnd::Lf).unwrap(), Part { content: b"v", ..Part::default() });
@@ -333,9 +338,17 @@ mod tests {
     /// Names that some readers find elsewhere, or cut.
     #[test]
     fn names_that_differ() {
-        for value in ["name=\"a\\\"b\"", "name=\"a\\\\\"", "x-name=\"b\"; name=\"a\"", "filename=\"x name=b\"; name=a", "name=a; filename=\"\\\"; x=b\""] {
+        for value in [
+            "name=\"a\\\"b\"",
+            "name=\"a\\\\\"",
+            "name=\"a%22b\"",
+            "x-name=\"b\"; name=\"a\"",
+            "filename=\"x name=b\"; name=a",
+            "name=a; filename=\"\\\"; x=b\"",
+        ] {
             let text = format!("Content-Disposition: form-data; {value}\r\n\r\n");
-            assert!(Part::new(text.as_bytes(), LineEnd::CrLf).unwrap().differs, "{value}");
+            let part = Part::new(text.as_bytes(), LineEnd::CrLf).unwrap();
+            assert!(part.differs && part.filenames.iter().any(|seen| seen.ends_with(value.as_bytes())), "{value}");
         }
     }
 

@@ -74,7 +74,10 @@ fn multipart_bodies() {
             "B23",
             b"--b1\r\nContent-Disposition: form-data; name=f\r\n\r\na\r\n--b1 \r\nContent-Disposition: form-data; name=g\r\n\r\n<script\r\n--b1-- \t".to_vec(),
             "f=a&g=%3cscript",
-            vec![],
+            // Some readers take the padded delimiter for a part of the value.
+            vec![
+                "--b1\\r\\nContent-Disposition: form-data; name=f\\r\\n\\r\\na\\r\\n--b1 \\r\\nContent-Disposition: form-data; name=g\\r\\n\\r\\n<script\\r\\n--b1-- \\t",
+            ],
         ),
         ("B27", multipart(&[part("", "a\0<script")]), "f=a%00%3cscript", vec![]),
         ("B28", [b"<script\r\n".to_vec(), multipart(&[part("", "x")])].concat(), "f=x", vec!["<script"]),
@@ -178,9 +181,17 @@ fn what_readers_differ_about() {
         ("blanks outside", MULTIPART, [b"\r\n".to_vec(), multipart(&[part("", "1")]), b" \r\n".to_vec()].concat(), "f=1", vec![], false),
         ("preamble", MULTIPART, [b"x\r\n".to_vec(), multipart(&[part("", "1")])].concat(), "f=1", vec!["x"], true),
         ("epilogue", MULTIPART, [multipart(&[part("", "1")]), b"--x".to_vec()].concat(), "f=1", vec!["--x"], true),
-        ("blanks behind a delimiter", MULTIPART, [part("", "1").as_bytes(), b"--b1-- \r\n"].concat(), "f=1", vec![], true),
+        (
+            "blanks behind a delimiter",
+            MULTIPART,
+            [part("", "1").as_bytes(), b"--b1-- \r\n"].concat(),
+            "f=1",
+            vec![r#"--b1\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\n1\r\n--b1-- \r\n"#],
+            true,
+        ),
+        ("a form within", MULTIPART, multipart(&[part("\r\nContent-Type: application/x-www-form-urlencoded", "a=1")]), "a=1&f=a%3d1", vec![], true),
         ("encoded", MULTIPART, multipart(&[part("\r\nContent-Transfer-Encoding: base64", "MQ==")]), "f=MQ%3d%3d", vec!["1"], true),
-        ("a name within a name", MULTIPART, multipart(&[part("; x-name=y", "1")]), "f=1", vec![], true),
+        ("a name within a name", MULTIPART, multipart(&[part("; x-name=y", "1")]), "f=1", vec![r#" form-data; name=\"f\"; x-name=y"#], true),
         ("charset of a file", MULTIPART, multipart(&[part("; filename=x\r\nContent-Type: text/plain; charset=utf-16", "1")]), "f=1", vec!["x"], true),
         (
             "escapes of JSON in a part",
