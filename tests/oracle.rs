@@ -153,7 +153,13 @@ fn by_events(module: Module, config: &str) -> Server {
 
 /// What the console answers, without the remaining seconds.
 fn console(server: &Server, query: &str) -> String {
-    let text = server.ask("127.0.25.99", &format!("/console?{query}"), &[]).unwrap().text();
+    let mut answer = None;
+    // The connections before it are closed by and by.
+    wait_until(SECONDS(5), || {
+        answer = server.ask("127.0.25.99", &format!("/console?{query}"), &[]);
+        answer.is_some()
+    });
+    let text = answer.unwrap().text();
     text.trim_end().split(' ').map(|word| word.split('/').next().unwrap()).collect::<Vec<_>>().join(" ")
 }
 
