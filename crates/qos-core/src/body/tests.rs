@@ -320,6 +320,8 @@ fn compressed_bodies() {
 
 #[test]
 fn what_is_logged_tells_nothing_of_the_body() {
+    let error = read(None, "application/json", b"[1", &filter()).1.unwrap();
+    assert_eq!(error.to_string(), "JSON: ends too early at byte 2");
     let body = part("", "password=secret");
     let (found, error) = read(None, MULTIPART, body.as_bytes(), &filter());
     let text = message(&error.unwrap(), b"multipart/form-data\n", true, "192.0.2.7", "x");
