@@ -19,6 +19,11 @@ const GZIP: &str = "Content-Encoding: gzip";
 /// gzip of `a=<script`.
 const SCRIPT: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x4b\xb4\xb5\x29\x4e\x2e\xca\x2c\x28\x01\x00\x5a\x2e\x59\x71\x09\x00\x00\x00";
 
+/// What curl sends for `-F f=@a,b`.
+const FILES: &str = "--b2\r\nContent-Disposition: attachment; filename=\"a\"\r\nContent-Type: text/plain\r\n\r\n1\r\n--b2--\r\n";
+/// As many programs for Android do.
+const STARS: &[u8] = b"--*****\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\nx\r\n--*****--\r\n";
+
 /// A request, and the rule or message that denies it.
 struct Row {
     name: &'static str,
@@ -134,6 +139,12 @@ fn evasions() -> Vec<Row> {
         post("no type", item, NO_TYPE, b"id=1&evil=1", Some("041")),
         post("a form without fields", app, MULTIPART, b"--b1--\r\n", None),
         post("a form without fields, permitted", item, MULTIPART, b"--b1--\r\n", None),
+        post("a type of old readers", item, "Content-Type: application/x-url-encoded", b"id=1&evil=1", Some("041")),
+        post("an encoded name of a file", app, MULTIPART, &part("name=\"f\"; filename=\"=?utf-8?B?PHNjcmlwdA==?=\"", "x"), Some("qu2")),
+        post("an encoded name", search, MULTIPART, &part("name=\"=?utf-8?Q?q?=\"", "ok"), Some("041")),
+        post("files of one field", app, MULTIPART, &part("name=\"f\"\r\nContent-Type: multipart/mixed; boundary=b2", FILES), None),
+        post("files of one field, not permitted", search, MULTIPART, &part("name=\"q\"\r\nContent-Type: multipart/mixed; boundary=b2", FILES), Some("041")),
+        post("a boundary of other characters", app, "Content-Type: multipart/form-data;boundary=*****", STARS, None),
         post("JSON of another type", app, "Content-Type: application/vnd.api+json", br#"{"q":"\u003cscript"}"#, Some("qu2")),
         post("JSON without a type", app, NO_TYPE, br#"{"q":"\u003cscript"}"#, Some("qu2")),
         post("JSON as text", app, PLAIN, br#"["\u003cscript"]"#, Some("qu2")),

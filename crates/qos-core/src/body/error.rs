@@ -77,7 +77,7 @@ impl fmt::Display for Error {
             Error::Levels => write!(f, "multipart: more than {MOST_LEVELS} levels"),
             Error::Parts => write!(f, "multipart: more than {MOST_PARTS} parts"),
             Error::LongPartHeaders => write!(f, "multipart: headers of a part with more than {MOST_PART_HEADERS} bytes"),
-            Error::Json(error) => write!(f, "JSON: {error}"),
+            Error::Json(error) => error.fmt(f),
             Error::Parameters => write!(f, "more than {MOST_PARAMETERS} parameters"),
         }
     }

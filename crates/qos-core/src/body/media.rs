@@ -111,7 +111,7 @@ impl<'a> ContentType<'a> {
 
     /// Whether some readers may find parameters in a body of such a type that has no parser here: they look for a word anywhere in it, or take a body without a type for a form.
     pub(super) fn may_be_read(self) -> bool {
-        self.media().is_empty() || [b"urlencoded".as_slice(), b"multipart", b"json"].iter().any(|kind| count(self.0, kind) > 0)
+        self.media().is_empty() || [b"urlencoded".as_slice(), b"url-encoded", b"multipart", b"json"].iter().any(|kind| count(self.0, kind) > 0)
     }
 
     /// Whether JSON is mentioned.
@@ -137,7 +137,7 @@ impl<'a> ContentType<'a> {
                     return Err(Error::Boundary);
                 }
                 // Blanks do not end a quoted one; as its last byte they are lost on the way (RFC 2046 section 5.1.1).
-                let known = |byte: &u8| byte.is_ascii_alphanumeric() || b"'()+_-./:=?".contains(byte) || parameter.quoted && matches!(byte, b' ' | b',');
+                let known = |byte: &u8| field::is_token(&[*byte]) || b"()/:=?".contains(byte) || parameter.quoted && matches!(byte, b' ' | b',');
                 if !parameter.value.iter().all(known) || parameter.value.ends_with(b" ") {
                     return Err(Error::Boundary);
                 }
@@ -159,7 +159,7 @@ fn is_type(media: &[u8]) -> bool {
 }
 
 /// Whether bytes of ASCII mean the same in a charset.
-fn is_ascii_like(charset: &[u8]) -> bool {
+pub(super) fn is_ascii_like(charset: &[u8]) -> bool {
     const SERIES: [&[u8]; 5] = [b"iso-8859-", b"iso8859-", b"iso_8859-", b"windows-125", b"cp125"];
     let charset = charset.to_ascii_lowercase();
     let is_one_of = SERIES.iter().filter_map(|series| charset.strip_prefix(*series)).any(|number| number.iter().all(u8::is_ascii_digit));
@@ -250,6 +250,9 @@ mod tests {
             ("m/x; charset=x; boundary=----=_Part_1.2 ", "----=_Part_1.2"),
             ("m/x; boundary=----WebKitFormBoundaryJsonXy; x=y", "----WebKitFormBoundaryJsonXy"),
             ("m/x; boundary=a; boundary=\"a\"", "a"),
+            // A token, which needs no quotes; of many programs for Android.
+            ("m/x;boundary=*****", "*****"),
+            ("m/x; boundary=!#$%&*^`|~", "!#$%&*^`|~"),
         ] {
             assert_eq!(boundary(header).as_deref(), Ok(expected), "{header}");
         }
@@ -322,7 +325,9 @@ mod tests {
         ] {
             assert_eq!(of(header).check().err(), error, "{header}");
         }
-        for header in ["", " ; x=y", "application/vnd.api+json", "text/json", "multipart/related; boundary=b1", "text/plain; x=urlencoded"] {
+        for header in
+            ["", " ; x=y", "application/vnd.api+json", "text/json", "multipart/related; boundary=b1", "text/plain; x=urlencoded", "application/x-url-encoded"]
+        {
             assert!(of(header).may_be_read(), "{header}");
         }
         assert!(!of("text/plain; x=y").may_be_read() && of("a/b+JSON").mentions_json());

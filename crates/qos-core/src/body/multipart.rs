@@ -167,7 +167,12 @@ impl<'a> Reader<'a, '_> {
             self.found.unparsed = true;
             form::parameters(form::without_line_end(part.content), Origin::Form, &mut self.found.parameters)?;
         }
-        self.value(part.name.ok_or(Error::NoName)?, part.content)
+        match part.name {
+            Some(name) => self.value(name, part.content),
+            // One of several files of a field (RFC 2388 section 4.2): all of them together are its value, or a subject.
+            None if level > 1 => Ok(()),
+            None => Err(Error::NoName),
+        }
     }
 
     fn value(&mut self, name: std::borrow::Cow<'a, [u8]>, content: &'a [u8]) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use super::MOST_PART_HEADERS;
 use super::error::Error;
 use super::field::{is_token, split, trim, unquote};
-use super::media::count;
+use super::media::{count, is_ascii_like};
 use crate::query::hex_byte;
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -46,8 +46,8 @@ impl LineEnd {
 pub struct Part<'a> {
     /// The name of its field.
     pub name: Option<Cow<'a, [u8]>>,
-    /// Names of files, of all kinds (`filename`, `filename*`), as they stand there and without their escapes; the same of a name with escapes, and the whole value
-    /// where readers find other names in it.
+    /// Names of files, of all kinds (`filename`, `filename*`), as they stand there, without their escapes and with what encoded words stand for; the same of a name
+    /// with such, and the whole value where readers find other names in it.
     pub filenames: Vec<Cow<'a, [u8]>>,
     /// It has the name of a file.
     pub is_file: bool,
@@ -126,8 +126,10 @@ impl<'a> Part<'a> {
                 if !parameter.quoted && parameter.value.iter().any(|byte| b" \t\"(),/:<=>?@\\".contains(byte)) {
                     return Err(Error::Header);
                 }
-                // Some readers decode what browsers write for a quote (`%22`).
-                self.differs |= escapes || parameter.value.contains(&b'%');
+                let words = encoded_words(&text)?;
+                // Some readers decode what browsers write for a quote (`%22`), some encoded words.
+                self.differs |= escapes || parameter.value.contains(&b'%') || words.is_some();
+                self.filenames.extend(words.map(Cow::Owned));
                 if escapes {
                     self.filenames.push(keep(Cow::Borrowed(parameter.value)));
                 }
@@ -143,7 +145,9 @@ impl<'a> Part<'a> {
                 if escapes {
                     self.filenames.push(keep(Cow::Borrowed(parameter.value)));
                 }
+                let words = encoded_words(&text)?;
                 self.filenames.push(keep(text));
+                self.filenames.extend(words.map(Cow::Owned));
             } else if begins(b"name*") || begins(b"filename*") {
                 // Some readers take them for the name, or put them together (RFC 2231); most do not (RFC 7578).
                 return Err(Error::Ambiguous);
@@ -252,6 +256,40 @@ fn base64(text: &[u8]) -> Vec<u8> {
     decoded
 }
 
+/// A text with what encoded words in it stand for (RFC 2047), as some readers decode them wherever they are; `None` where there are none.
+fn encoded_words(text: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    let (mut decoded, mut rest, mut found) = (Vec::new(), text, false);
+    while let Some(at) = memchr::memmem::find(rest, b"=?") {
+        let (before, word) = rest.split_at_checked(at).unwrap_or_default();
+        let mut pieces = word.get(2..).unwrap_or_default().splitn(3, |byte| *byte == b'?');
+        let (charset, kind, behind) = (pieces.next().unwrap_or_default(), pieces.next().unwrap_or_default(), pieces.next().unwrap_or_default());
+        let [kind @ (b'b' | b'B' | b'q' | b'Q')] = kind else {
+            decoded.extend_from_slice(before);
+            decoded.extend_from_slice(b"=?");
+            rest = word.get(2..).unwrap_or_default();
+            continue;
+        };
+        // Without an end here there is none further on, either.
+        let Some(content) = memchr::memmem::find(behind, b"?=").and_then(|end| behind.get(..end)) else { break };
+        // A language may stand behind it (RFC 2231).
+        if !is_ascii_like(charset.split(|byte| *byte == b'*').next().unwrap_or_default()) {
+            return Err(Error::Ambiguous);
+        }
+        // Blanks between two of them are none.
+        if !(found && trim(before).is_empty()) {
+            decoded.extend_from_slice(before);
+        }
+        found = true;
+        decoded.extend(match kind.to_ascii_lowercase() {
+            b'b' => base64(content),
+            _ => quoted_printable(&content.iter().map(|byte| if *byte == b'_' { b' ' } else { *byte }).collect::<Vec<_>>()),
+        });
+        rest = behind.get(content.len() + 2..).unwrap_or_default();
+    }
+    decoded.extend_from_slice(rest);
+    Ok(found.then_some(decoded))
+}
+
 /// Quoted-printable; what is no escape stays as it is.
 fn quoted_printable(text: &[u8]) -> Vec<u8> {
     let (mut decoded, mut rest) = (Vec::with_capacity(text.len()), text);
@@ -350,6 +388,24 @@ mod tests {
             let part = Part::new(text.as_bytes(), LineEnd::CrLf).unwrap();
             assert!(part.differs && part.filenames.iter().any(|seen| seen.ends_with(value.as_bytes())), "{value}");
         }
+    }
+
+    /// Tomcat and others decode them (RFC 2047), .NET sends names of files so.
+    #[test]
+    fn encoded_words() {
+        for (value, name, texts, differs) in [
+            ("name=f; filename=\"=?utf-8?B?w7wuanNw?=\"", "f", vec!["=?utf-8?B?w7wuanNw?=", "\u{fc}.jsp"], false),
+            ("name=f; filename=\"a =?UTF-8?q?=3Cscr?= =?us-ascii?Q?ipt_?=b\"", "f", vec!["a =?UTF-8?q?=3Cscr?= =?us-ascii?Q?ipt_?=b", "a <script b"], false),
+            ("name=\"=?utf-8?B?ZXZpbA==?=\"", "=?utf-8?B?ZXZpbA==?=", vec!["evil", " form-data; name=\"=?utf-8?B?ZXZpbA==?=\""], true),
+            ("name=\"=?\"; filename=\"a=?b?c?=\"", "=?", vec!["a=?b?c?="], false),
+        ] {
+            let text = format!("Content-Disposition: form-data; {value}\r\n\r\n");
+            let part = Part::new(text.as_bytes(), LineEnd::CrLf).unwrap();
+            assert_eq!((part.name.as_deref(), part.differs), (Some(name.as_bytes()), differs), "{value}");
+            assert_eq!(part.filenames.iter().map(|text| String::from_utf8_lossy(text)).collect::<Vec<_>>(), texts, "{value}");
+        }
+        let text = b"Content-Disposition: form-data; name=f; filename=\"=?utf-7?Q?+ADw-?=\"\r\n\r\n";
+        assert_eq!(Part::new(text, LineEnd::CrLf), Err(Error::Ambiguous));
     }
 
     #[test]

@@ -178,6 +178,17 @@ fn what_readers_differ_about() {
         ("a form without fields", MULTIPART, b"--b1--\r\n".to_vec(), "", vec![], false),
         ("the same without a line end", MULTIPART, b"--b1--".to_vec(), "", vec![], false),
         ("nested", MULTIPART, nested(""), "g=%3c&f=--b2%0d%0aContent-Disposition%3a%20x%3b%20name%3dg%0d%0a%0d%0a%3c%0d%0a--b2--", vec![], true),
+        (
+            "several files of a field",
+            MULTIPART,
+            multipart(&[part(
+                "\r\nContent-Type: multipart/mixed; boundary=b2",
+                "--b2\r\nContent-Disposition: attachment; filename=\"x\"\r\n\r\n<\r\n--b2\r\nContent-Transfer-Encoding: base64\r\n\r\nPA==\r\n--b2--",
+            )]),
+            "f=--b2%0d%0aContent-Disposition%3a%20attachment%3b%20filename%3d%22x%22%0d%0a%0d%0a%3c%0d%0a--b2%0d%0aContent-Transfer-Encoding%3a%20base64%0d%0a%0d%0aPA%3d%3d%0d%0a--b2--",
+            vec!["x", "<"],
+            true,
+        ),
         ("blanks outside", MULTIPART, [b"\r\n".to_vec(), multipart(&[part("", "1")]), b" \r\n".to_vec()].concat(), "f=1", vec![], false),
         ("preamble", MULTIPART, [b"x\r\n".to_vec(), multipart(&[part("", "1")])].concat(), "f=1", vec!["x"], true),
         ("epilogue", MULTIPART, [multipart(&[part("", "1")]), b"--x".to_vec()].concat(), "f=1", vec!["--x"], true),
@@ -309,6 +320,8 @@ fn compressed_bodies() {
 
 #[test]
 fn what_is_logged_tells_nothing_of_the_body() {
+    let error = read(None, "application/json", b"[1", &filter()).1.unwrap();
+    assert_eq!(error.to_string(), "JSON: ends too early at byte 2");
     let body = part("", "password=secret");
     let (found, error) = read(None, MULTIPART, body.as_bytes(), &filter());
     let text = message(&error.unwrap(), b"multipart/form-data\n", true, "192.0.2.7", "x");

@@ -40,7 +40,7 @@ const SECRET_NAMES: &[&[u8]] = &[
 /// Whole words of such names, without digits behind them.
 const SECRET_WORDS: &[&[u8]] = &[b"pin", b"sid", b"pw", b"code", b"sig", b"mfa", b"totp", b"tan", b"cvv", b"cvc", b"ssn"];
 
-/// How values of headers with secrets begin, in lower case, whatever the header is called.
+/// How values of headers with secrets begin, or what stands in a list of them, in lower case, whatever the header is called.
 const SECRET_VALUES: &[&[u8]] = &[
     b"basic ",
     b"bearer ",
@@ -94,8 +94,10 @@ fn names_secret(value: &[u8]) -> bool {
 
 /// Whether nothing of a header's value may be shown.
 fn is_secret(name: &[u8], value: &[u8]) -> bool {
-    let start = value.get(..value.len().min(32)).unwrap_or_default().to_ascii_lowercase();
-    is_secret_name(name) || SECRET_VALUES.iter().any(|prefix| start.starts_with(prefix)) || holds_secret(value)
+    let begins_secret = |piece: &[u8]| SECRET_VALUES.iter().any(|prefix| piece.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)));
+    // Of a header that comes twice httpd makes a list.
+    let mut pieces = value.split(|byte| matches!(byte, b',' | b';' | b'=' | b':' | b'"' | b'\'')).map(<[u8]>::trim_ascii_start);
+    is_secret_name(name) || pieces.any(begins_secret) || holds_secret(value)
 }
 
 /// The same of a value alone, also of one that is escaped.
@@ -189,6 +191,9 @@ mod tests {
             ("DPoP", "1"),
             ("X-Upstream", "bearer abc"),
             ("X-Upstream", "AWS4-HMAC-SHA256 Credential=a"),
+            // httpd makes one of headers that come twice.
+            ("X-Upstream", "abc, Bearer hunter2"),
+            ("X-Upstream", "abc;\t\"BASIC dXNlcjpwYXNz\""),
             ("X-Data", "eyJhbGciOiJIUzI1NiJ9.e30.x"),
             ("X-Data", "a, eyJhbGciOiJIUzI1NiJ9.e30.x"),
             ("X-Data", "user=a&password=hunter2"),
@@ -215,6 +220,7 @@ mod tests {
             ("X-Forwarded-For", "10.0.0.1' OR 1=1"),
             ("User-Agent", "sqlmap/1.7#stable (https://sqlmap.org)"),
             ("User-Agent", "Mozilla/5.0 (compatible; Bot/2.1; +http://www.example.com/bot.html; x)"),
+            ("User-Agent", "Visual Basic 6"),
             ("X-Spin", "1"),
             ("X-Pinned", "1"),
             ("Content-Length", "+5"),
