@@ -83,7 +83,8 @@ fn note_line(request: Request<'_>, body: &ReadBody) {
     let noted = body.noted(request);
     // The same text, behind its `?`.
     request.set_note(c"qos-parp-query", noted.wrapping_add(1));
-    let (line, shown) = (body.line(request), masked(request, body.line(request)));
+    let line = body.line(request);
+    let shown = masked(request, line);
     let shown = if *shown == *line { noted } else { read_body::note(request, &[b"?", &*shown].concat()) };
     request.set_note(c"qos-query", shown);
 }

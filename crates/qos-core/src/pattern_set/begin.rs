@@ -20,6 +20,11 @@ impl Begin {
         Begin { bytes: Bytes::all(), end: true }
     }
 
+    /// With a byte of a class.
+    fn with(sets: &[Bytes], class: usize) -> Begin {
+        Begin { bytes: sets.get(class).copied().unwrap_or_else(Bytes::all), end: false }
+    }
+
     fn or(mut self, other: Begin) -> Begin {
         self.bytes.add_all(other.bytes);
         Begin { bytes: self.bytes, end: self.end || other.end }
@@ -61,16 +66,13 @@ impl Pairs {
         let of = |step: usize| begins.get(step).copied().unwrap_or_else(Begin::any);
         for step in consuming(steps) {
             let (class, next) = match steps.get(step) {
-                Some(Step::Byte(class)) => (*class, of(step + 1)),
-                Some(Step::Run { class, min: 0..=1, max: 1, .. }) => (*class, of(step + 1)),
-                Some(Step::Run { class, min: 0..=1, .. }) => {
-                    (*class, of(step + 1).or(Begin { bytes: sets.get(*class).copied().unwrap_or_else(Bytes::all), end: false }))
-                }
-                Some(Step::Run { class, .. }) => (*class, Begin { bytes: sets.get(*class).copied().unwrap_or_else(Bytes::all), end: false }),
+                Some(Step::Byte(class) | Step::Run { class, min: 0..=1, max: 1, .. }) => (*class, of(step + 1)),
+                Some(Step::Run { class, min: 0..=1, .. }) => (*class, of(step + 1).or(Begin::with(sets, *class))),
+                Some(Step::Run { class, .. }) => (*class, Begin::with(sets, *class)),
                 _ => continue,
             };
             let seconds = if next.end { Bytes::all() } else { next.bytes };
-            let firsts = sets.get(class).copied().unwrap_or_else(Bytes::all).and(of(0).bytes);
+            let firsts = Begin::with(sets, class).bytes.and(of(0).bytes);
             for (byte, pair) in (0..=u8::MAX).zip(pairs.iter_mut()) {
                 if firsts.contains(byte) {
                     pair.add_all(seconds);
@@ -178,10 +180,9 @@ fn begins(steps: &[Step], sets: &[Bytes]) -> Vec<Begin> {
         let mut changed = false;
         for (at, step) in steps.iter().enumerate().rev() {
             let of = |step: usize| begins.get(step).copied().unwrap_or_else(Begin::any);
-            let set = |class: &usize| Begin { bytes: sets.get(*class).copied().unwrap_or_else(Bytes::all), end: false };
             let begin = match step {
-                Step::Byte(class) | Step::Run { class, min: 1.., .. } => set(class),
-                Step::Run { class, .. } => set(class).or(of(at + 1)),
+                Step::Byte(class) | Step::Run { class, min: 1.., .. } => Begin::with(sets, *class),
+                Step::Run { class, .. } => Begin::with(sets, *class).or(of(at + 1)),
                 Step::End => Begin { bytes: Bytes::default(), end: of(at + 1).end },
                 Step::LineEnd => Begin { bytes: of(at + 1).bytes.and(Bytes::one(b'\n')), end: of(at + 1).end },
                 Step::Start | Step::WordBoundary(_) | Step::Mark(_) | Step::Open(_) | Step::Close(_) | Step::Atomic(_) => of(at + 1),

@@ -214,8 +214,7 @@ impl Walk<'_> {
                     if varies {
                         self.frames.push(Frame::More { step: next, at: place, class: *class, most: at.saturating_add(most), number: *number });
                     }
-                    let behind = program.ways.behind(*number);
-                    if behind.is_none_or(|behind| subject.get(place).is_some_and(|byte| is_in(behind, *byte))) { Next::At(next, place) } else { Next::Failed }
+                    if self.goes_on(*number, place) { Next::At(next, place) } else { Next::Failed }
                 }
             }
             Some(Step::Start) => when(at == 0),
@@ -304,6 +303,11 @@ impl Walk<'_> {
         Ok(count)
     }
 
+    /// Whether a match can go on here behind a repetition.
+    fn goes_on(&self, number: usize, at: usize) -> bool {
+        self.program.ways.behind(number).is_none_or(|behind| self.subject.get(at).is_some_and(|byte| is_in(behind, *byte)))
+    }
+
     /// The last place, from this one back to the least, at which a match can go on behind a repetition.
     fn last_place(&mut self, number: usize, from: usize, least: usize) -> Result<Option<usize>, GivenUp> {
         let Some(behind) = self.program.ways.behind(number) else { return Ok(Some(from)) };
@@ -316,14 +320,13 @@ impl Walk<'_> {
     /// The next place behind one more byte of a class at least at which a match can go on behind a repetition.
     fn next_place(&mut self, number: usize, class: usize, from: usize, most: usize) -> Result<Option<usize>, GivenUp> {
         let Some(class) = self.program.classes.get(class) else { return Ok(None) };
-        let behind = self.program.ways.behind(number);
         let mut at = from;
         let place = loop {
             match self.subject.get(at) {
                 Some(byte) if at < most && is_in(class, *byte) => at += 1,
                 _ => break None,
             }
-            if behind.is_none_or(|behind| self.subject.get(at).is_some_and(|byte| is_in(behind, *byte))) {
+            if self.goes_on(number, at) {
                 break Some(at);
             }
         };
