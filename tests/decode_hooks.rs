@@ -11,6 +11,7 @@ mod modules;
 use modules::Modules;
 
 const RULES: &str = "<Location /alias>\nQS_DenyPath +path deny ^/real/secret$\nQS_DenyQuery +query deny [=\\x22]<\nQS_DenyQuery +more deny ^\\x00.*Z$\nQS_DenyQueryBody on\n</Location>\n\
+                     <Location /alias/uni>\nQS_Decoding uni\n</Location>\n\
                      <Location /permitted>\nQS_PermitUri +p deny \"^/permitted(\\?a=%)?$\"\nQS_PermitUriBody on\nQS_PermitUriNormalize on\n</Location>\n\
                      <Directory @DOCS@>\nRewriteEngine On\nRewriteRule ^go$ /alias/secret\n</Directory>\n<Location /alias/secret>\nQS_FilterInternalRedirects on\n</Location>";
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
@@ -60,6 +61,8 @@ fn rules_see_what_other_modules_make_of_it() {
         // JSON in a query is decoded before it is taken apart.
         ("/alias/x?['x']", &[JSON], "", 404, 403),
         ("/alias/x?['!3c']", &[JSON], "", 403, 403),
+        ("/alias/x?['%u00213c']", &[JSON], "", 404, 403),
+        ("/alias/uni?['%u00213c']", &[JSON], "", 403, 403),
         ("/permitted?a=!", &[], "", 404, 403),
         ("/permitted", &[FORM], "a=!", 404, 403),
         ("/permitted?a=%25", &[], "", 404, 404),

@@ -155,7 +155,7 @@ pub fn parameters<'a>(asked: &mut Asked<'a>) -> Result<Option<&'a ReadBody>, c_i
     let whole = bytes.whole().filter(|_| !goes_on).unwrap_or_default();
     let facts = Facts {
         query: request.target_query(),
-        decoded_query: decode_hooks::json_query(request),
+        decoded_query: decode_hooks::json_query(request, options.unicode),
         content_type: request.header(c"Content-Type"),
         content_encoding: request.header(c"Content-Encoding"),
         body: whole,

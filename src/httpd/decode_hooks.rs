@@ -17,10 +17,10 @@ pub fn with<T>(request: Request<'_>, run: impl FnOnce(&dyn Rewrite) -> T) -> T {
     if feature::any(feature::DECODE_HOOKS) { run(&Hooks(request)) } else { run(&AsDecoded) }
 }
 
-/// A query that looks like JSON, decoded once; `None` where nobody takes part.
-pub fn json_query(request: Request<'_>) -> Option<&[u8]> {
+/// A query that looks like JSON, decoded once, with `unicode` escapes or without; `None` where nobody takes part.
+pub fn json_query(request: Request<'_>, unicode: bool) -> Option<&[u8]> {
     let query = request.target_query().filter(|query| feature::any(feature::DECODE_HOOKS) && matches!(query, [b'[' | b'{', ..]))?;
-    rewritten(request, &decode(query, false).bytes, ffi::qos_shim_decode_query)
+    rewritten(request, &decode(query, unicode).bytes, ffi::qos_shim_decode_query)
 }
 
 struct Hooks<'a>(Request<'a>);

@@ -15,6 +15,8 @@ pub struct Parameter<'a> {
     pub value: &'a [u8],
     /// Whether there are quotes.
     pub quoted: bool,
+    /// A `'` stands within a value without quotes, as in `filename=it's`: for some readers a quoted text begins there.
+    pub apostrophe: bool,
 }
 
 /// The value before the first `;`, and the parameters behind it.
@@ -88,7 +90,7 @@ impl<'a> Iterator for Parameters<'a> {
     type Item = Result<Parameter<'a>, Error>;
 
     /// A piece without `=` is no parameter, and skipped. What readers end at different places is an error: blanks around the `=`, and quotes or backslashes
-    /// elsewhere than in a quoted string.
+    /// elsewhere than in a quoted string, but for an apostrophe within the name of a file, which .NET sends so.
     fn next(&mut self) -> Option<Self::Item> {
         let has_quotes = |text: &[u8]| text.iter().any(|byte| matches!(byte, b'"' | b'\'' | b'\\'));
         loop {
@@ -114,8 +116,9 @@ impl<'a> Iterator for Parameters<'a> {
                 None => {
                     let end = rest.iter().position(|byte| *byte == b';').unwrap_or(rest.len());
                     let (value, rest) = rest.split_at_checked(end)?;
+                    let may_have_apostrophe = name.eq_ignore_ascii_case(b"filename") && !value.starts_with(b"'");
                     // `filename*=UTF-8''x`.
-                    if value.iter().any(|byte| matches!(byte, b'"' | b'\\') || *byte == b'\'' && !name.ends_with(b"*")) {
+                    if value.iter().any(|byte| matches!(byte, b'"' | b'\\') || *byte == b'\'' && !name.ends_with(b"*") && !may_have_apostrophe) {
                         return self.wrong();
                     }
                     (trim(value), rest, false)
@@ -126,7 +129,8 @@ impl<'a> Iterator for Parameters<'a> {
                 return self.wrong();
             }
             self.0 = rest;
-            return Some(Ok(Parameter { name, value, quoted }));
+            let apostrophe = !quoted && !name.ends_with(b"*") && value.contains(&b'\'');
+            return Some(Ok(Parameter { name, value, quoted, apostrophe }));
         }
     }
 }
@@ -160,6 +164,9 @@ mod tests {
         assert_eq!(read(r#"a; n="\\"; f="""#), pairs(&[("n", "\\"), ("f", "")]));
         assert_eq!(read("a"), pairs(&[]));
         assert_eq!(read("a; f*=UTF-8''%3Cy"), pairs(&[("f*", "UTF-8''%3Cy")]));
+        assert_eq!(read("a; FileName=it's.txt; b=c"), pairs(&[("FileName", "it's.txt"), ("b", "c")]));
+        let apostrophes = |field: &str| split(field.as_bytes()).1.filter_map(Result::ok).filter(|found| found.apostrophe).count();
+        assert_eq!(["a; filename=it's; b=c", "a; filename=\"it's\"", "a; filename*=utf-8''x"].map(apostrophes), [1, 0, 0]);
         for bad in [
             "a; b=\"c",
             "a; b=\"c\"d",
@@ -167,6 +174,9 @@ mod tests {
             "a; b =c",
             "a; b= c",
             "a; b='c; d=e'",
+            "a; b=c'd",
+            "a; filename='c",
+            "a; filename= 'c",
             "a; b=c\"d",
             "a; b=c\\d",
             "a; \"; b=c; \"",

@@ -55,6 +55,14 @@ impl<'a> ContentType<'a> {
         }
     }
 
+    /// Whether it is a type of documents in several parts that no reader takes apart: a subtype of `multipart` that forms do not have, without anything that could be a boundary
+    /// (a web archive, `.mhtml`, as browsers upload it).
+    pub(super) fn is_whole_document(self) -> bool {
+        let media = self.media();
+        let is_of_forms = MULTIPART.iter().any(|known| media.eq_ignore_ascii_case(known));
+        self.is_any_multipart() && !is_of_forms && is_type(media) && count(self.0, b"multipart") == 1 && count(self.0, b"boundary") == 0
+    }
+
     /// Whether any subtype of `multipart` is meant, as for parts of a multipart body.
     pub(super) fn is_any_multipart(self) -> bool {
         self.media().get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/"))
@@ -132,6 +140,9 @@ impl<'a> ContentType<'a> {
         let (mut boundary, mut times) = (None, 0);
         for parameter in self.parameters() {
             let parameter = parameter?;
+            if parameter.apostrophe {
+                return Err(Error::Header);
+            }
             if parameter.name.eq_ignore_ascii_case(b"boundary") {
                 if boundary.is_some_and(|known| known != parameter.value) {
                     return Err(Error::Boundary);
@@ -163,7 +174,8 @@ pub(super) fn is_ascii_like(charset: &[u8]) -> bool {
     const SERIES: [&[u8]; 5] = [b"iso-8859-", b"iso8859-", b"iso_8859-", b"windows-125", b"cp125"];
     let charset = charset.to_ascii_lowercase();
     let is_one_of = SERIES.iter().filter_map(|series| charset.strip_prefix(*series)).any(|number| number.iter().all(u8::is_ascii_digit));
-    is_one_of || matches!(charset.as_slice(), b"" | b"utf-8" | b"utf8" | b"us-ascii" | b"ascii" | b"latin1")
+    is_one_of
+        || matches!(charset.as_slice(), b"" | b"utf-8" | b"utf8" | b"us-ascii" | b"ascii" | b"latin1" | b"koi8-r" | b"koi8-u" | b"tis-620" | b"windows-874")
 }
 
 /// Where a word begins, in any case.

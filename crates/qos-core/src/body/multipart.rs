@@ -4,13 +4,16 @@
 //! places is refused. What some of them take for a value and others take apart is a subject of rules that deny, and satisfies none that permits.
 
 use super::error::Error;
-use super::media::{ContentType, Media, RawTypes};
+use super::media::{ContentType, Media, RawTypes, is_ascii_like};
 use super::parse::looks_like_json;
 use super::part::{Encoding, LineEnd, Part};
 use super::{MOST_LEVELS, MOST_PARAMETERS, MOST_PARTS, field, form};
 use crate::json;
 use crate::parameters::{Origin, Parameter, Parsed};
 use memchr::memmem::Finder;
+
+/// The field of a form that names the charset of all (HTML, RFC 7578 section 4.6).
+const CHARSET_FIELD: &[u8] = b"_charset_";
 
 /// Reads a multipart body.
 pub struct Reader<'a, 'f> {
@@ -41,7 +44,7 @@ struct Delimiters<'a> {
     at: usize,
     /// How all their lines end, and the ones before them.
     line_end: Option<LineEnd>,
-    /// Blanks stand behind one of them, which some readers do not take for a delimiter then.
+    /// Blanks stand behind one of them, or LF behind the last one where lines end with CRLF: some readers do not take it for a delimiter then.
     padded: bool,
 }
 
@@ -64,6 +67,10 @@ impl<'a> Delimiters<'a> {
         let blanks = tail.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
         self.padded |= blanks > 0;
         let tail = tail.get(blanks..).unwrap_or_default();
+        // Of a body whose lines end with CRLF some clients end the last one with LF.
+        let ends_with_lf = closes && tail == b"\n" && line_before == Some(LineEnd::CrLf);
+        self.padded |= ends_with_lf;
+        let tail = if ends_with_lf { b"" } else { tail };
         let line_end = LineEnd::of_begin(tail);
         if line_end.is_none() && !(closes && tail.is_empty()) {
             return Err(if closes { Error::AfterClose } else { Error::Delimiter });
@@ -138,7 +145,8 @@ impl<'a> Reader<'a, '_> {
             checked => checked?,
         }
         self.found.subjects.extend(part.filenames);
-        if content_type.is_any_multipart() {
+        let is_document = part.is_file && content_type.is_whole_document();
+        if content_type.is_any_multipart() && !is_document {
             // It may not be encoded itself (RFC 2045 section 6.4).
             if part.encoding != Encoding::Plain {
                 return Err(Error::TransferEncoding);
@@ -151,9 +159,10 @@ impl<'a> Reader<'a, '_> {
             self.read(part.content, content_type, level + 1)?;
             return part.name.map_or(Ok(()), |name| self.value(name, part.content));
         }
-        if content_type.mentions_multipart() {
+        if content_type.mentions_multipart() && !is_document {
             return Err(Error::Type);
         }
+        self.found.unparsed |= is_document;
         self.has_raw_part |= self.raw_types.has(content_type.media());
         self.found.subjects.extend(decoded.map(Into::into));
         if content_type.mentions_json() || looks_like_json(part.content) {
@@ -178,6 +187,10 @@ impl<'a> Reader<'a, '_> {
     fn value(&mut self, name: std::borrow::Cow<'a, [u8]>, content: &'a [u8]) -> Result<(), Error> {
         if self.found.parameters.len() >= MOST_PARAMETERS {
             return Err(Error::Parameters);
+        }
+        // Browsers say there in which charset the other fields are, and some readers believe it.
+        if name.eq_ignore_ascii_case(CHARSET_FIELD) && !is_ascii_like(field::trim(content)) {
+            return Err(Error::Charset);
         }
         self.found.parameters.push(Parameter { name, value: content.into(), has_value: true, origin: Origin::Multipart, url_encoded: false });
         Ok(())

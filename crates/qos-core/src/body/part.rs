@@ -107,7 +107,7 @@ impl<'a> Part<'a> {
         if !is_token(kind) {
             return Err(Error::Header);
         }
-        let mut names = 0;
+        let (mut names, mut begins_quote, mut may_end_it) = (0, false, false);
         for parameter in parameters {
             let parameter = parameter?;
             let escapes = parameter.quoted && parameter.value.contains(&b'\\');
@@ -116,8 +116,10 @@ impl<'a> Part<'a> {
             let begins = |name: &[u8]| parameter.name.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
             names += usize::from(is(b"name") || is(b"filename"));
             self.is_file |= is(b"filename") || is(b"filename*");
+            begins_quote |= parameter.apostrophe;
+            may_end_it |= !begins(b"filename") && parameter.value.contains(&b'\'');
             // Some readers end the text at the first quote all the same.
-            self.differs |= parameter.value.windows(2).any(|two| two == b"\\\"");
+            self.differs |= parameter.apostrophe || parameter.value.windows(2).any(|two| two == b"\\\"");
             if is(b"name") {
                 if self.name.is_some() {
                     return Err(Error::Ambiguous);
@@ -152,6 +154,10 @@ impl<'a> Part<'a> {
                 // Some readers take them for the name, or put them together (RFC 2231); most do not (RFC 7578).
                 return Err(Error::Ambiguous);
             }
+        }
+        // For some readers a quoted text lies between the two, and other parameters behind it.
+        if begins_quote && may_end_it {
+            return Err(Error::Header);
         }
         // Some readers find it within other words.
         self.differs |= count(value, b"name=") != names;
@@ -348,6 +354,8 @@ mod tests {
             (b"Content-Disposition: x; name=a; filename*=utf-7''x\r\n\r\n", Error::Ambiguous),
             (b"Content-Disposition: x; name=\"a\r\n\r\n", Error::Header),
             (b"Content-Disposition: x\"; name=a; y=\"\r\n\r\n", Error::Header),
+            (b"Content-Disposition: x; filename=it's; name=a; y=\"'; name=b\"\r\n\r\n", Error::Header),
+            (b"Content-Disposition: x; name=\"a'\"; filename=it's\r\n\r\n", Error::Header),
             (b"Content-Disposition: x; name=a b\r\n\r\n", Error::Header),
             (b"Content-Disposition: x; name='a; y=b'\r\n\r\n", Error::Header),
             (b"Content-Disposition: x; name =a\r\n\r\n", Error::Header),
@@ -383,6 +391,9 @@ mod tests {
             "x-name=\"b\"; name=\"a\"",
             "filename=\"x name=b\"; name=a",
             "name=a; filename=\"\\\"; x=b\"",
+            "name=a; filename=it's.txt",
+            "name=a; filename=it's.txt; filename*=utf-8''it%27s.txt",
+            "filename=rock'n'roll; name=a",
         ] {
             let text = format!("Content-Disposition: form-data; {value}\r\n\r\n");
             let part = Part::new(text.as_bytes(), LineEnd::CrLf).unwrap();

@@ -30,6 +30,10 @@ fn part(headers: &str, content: &str) -> String {
     format!("--b1\r\nContent-Disposition: form-data; name=\"f\"{headers}\r\n\r\n{content}\r\n")
 }
 
+fn named(name: &str, content: &str) -> String {
+    part("", content).replace("\"f\"", &format!("\"{name}\""))
+}
+
 fn multipart(parts: &[String]) -> Vec<u8> {
     format!("{}--b1--\r\n", parts.concat()).into_bytes()
 }
@@ -126,6 +130,7 @@ fn multipart_bodies_that_are_refused() {
         ("before CR", MULTIPART, multipart(&[part("", "x\r\n--b1\ry")]), Error::Delimiter),
         ("behind the end", MULTIPART, [multipart(&[part("", "x")]), multipart(&[part("", "y")])].concat(), Error::Delimiter),
         ("ends twice", MULTIPART, [multipart(&[part("", "x")]), b"--b1--".to_vec()].concat(), Error::Delimiter),
+        ("LF and more behind the end", MULTIPART, [part("", "x").as_bytes(), b"--b1--\ny"].concat(), Error::LineEnds),
         ("behind LF", MULTIPART, multipart(&[part("", "x\n--b1\r\nContent-Disposition: form-data; name=g\r\n\r\ny")]), Error::LineEnds),
         ("before LF", MULTIPART, multipart(&[part("", "x\r\n--b1\nContent-Disposition: form-data; name=g\r\n\r\ny")]), Error::LineEnds),
         ("LF before the end", MULTIPART, [part("", "x").as_bytes(), b"y\n--b1--\r\n"].concat(), Error::LineEnds),
@@ -135,6 +140,11 @@ fn multipart_bodies_that_are_refused() {
         ("NUL", MULTIPART, multipart(&[part("\r\n\0", "")]), Error::PartHeader),
         ("pieces of a name", MULTIPART, multipart(&[part("; filename*0=\"<scr\"; filename*1=\"ipt\"", "")]), Error::Ambiguous),
         ("charset of a part", MULTIPART, multipart(&[part("\r\nContent-Type: text/plain; charset=utf-7", "+ADw-script")]), Error::Charset),
+        ("a charset for all", MULTIPART, multipart(&[named("_charset_", "utf-16le"), part("", "x")]), Error::Charset),
+        ("an apostrophe in a type", "multipart/form-data; filename=it's; boundary=b1", multipart(&[part("", "x")]), Error::Header),
+        ("an archive without a name", MULTIPART, multipart(&[part("\r\nContent-Type: multipart/related", "x")]), Error::Boundary),
+        ("files without a boundary", MULTIPART, multipart(&[part("; filename=x\r\nContent-Type: multipart/mixed", "x")]), Error::Boundary),
+        ("half a boundary", MULTIPART, multipart(&[part("; filename=x\r\nContent-Type: multipart/related; boundary", "x")]), Error::Boundary),
         ("hidden multipart", MULTIPART, multipart(&[part("\r\nContent-Type: text/plain; x=multipart/mixed", "")]), Error::Type),
         ("type", "multipart/form-data foo; boundary=b1", multipart(&[part("", "x")]), Error::Type),
         ("words behind a type", "application/x-www-form-urlencoded foo", b"a=1".to_vec(), Error::Type),
@@ -204,6 +214,38 @@ fn what_readers_differ_about() {
         ("encoded", MULTIPART, multipart(&[part("\r\nContent-Transfer-Encoding: base64", "MQ==")]), "f=MQ%3d%3d", vec!["1"], true),
         ("a name within a name", MULTIPART, multipart(&[part("; x-name=y", "1")]), "f=1", vec![r#" form-data; name=\"f\"; x-name=y"#], true),
         ("charset of a file", MULTIPART, multipart(&[part("; filename=x\r\nContent-Type: text/plain; charset=utf-16", "1")]), "f=1", vec!["x"], true),
+        (
+            "an apostrophe",
+            MULTIPART,
+            multipart(&[part("; filename=it's.txt", "1")]),
+            "f=1",
+            vec!["it\\'s.txt", r#" form-data; name=\"f\"; filename=it\'s.txt"#],
+            true,
+        ),
+        (
+            "a web archive",
+            MULTIPART,
+            multipart(&[part("; filename=\"a.mhtml\"\r\nContent-Type: multipart/related; type=\"text/html\"", "--x\r\n\r\n<\r\n--x--")]),
+            "f=--x%0d%0a%0d%0a%3c%0d%0a--x--",
+            vec!["a.mhtml"],
+            true,
+        ),
+        (
+            "a charset for all",
+            MULTIPART,
+            multipart(&[named("_charset_", "UTF-8"), named("_CHARSET_", " koi8-r "), part("", "1")]),
+            "_charset_=UTF-8&_CHARSET_=%20koi8-r%20&f=1",
+            vec![],
+            false,
+        ),
+        (
+            "LF behind all",
+            MULTIPART,
+            [part("", "1").as_bytes(), b"--b1--\n"].concat(),
+            "f=1",
+            vec![r#"--b1\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\n1\r\n--b1--\n"#],
+            true,
+        ),
         (
             "escapes of JSON in a part",
             MULTIPART,

@@ -72,7 +72,8 @@ impl Masked {
 
     /// Whether a name is one of these, or that of a value of JSON within a member of such a name.
     fn has(&self, name: &[u8]) -> bool {
-        as_decoded(name, |name| self.0.iter().any(|masked| masked == name || masked == plain(name)) || (name.starts_with(b"j") && self.has_member(name)))
+        let is_one = |name: &[u8]| self.0.iter().any(|masked| masked == name || masked == plain(name));
+        as_decoded(name, |name| is_one(name) || without_escapes(name).is_some_and(|name| is_one(&name)) || (name.starts_with(b"j") && self.has_member(name)))
     }
 
     /// Members stand behind `_o_`, as in `J_o_user_o_password_v`.
@@ -91,6 +92,11 @@ impl Masked {
 /// A name as readers take it that are not exact: without blanks around, and up to a NUL or to the brackets that make a list of it.
 fn plain(name: &[u8]) -> &[u8] {
     name.split(|byte| matches!(byte, 0 | b'[')).next().unwrap_or_default().trim_ascii()
+}
+
+/// A name without the backslashes that some readers of a multipart body take for escapes; `None` where there are none.
+fn without_escapes(name: &[u8]) -> Option<Vec<u8>> {
+    memchr::memchr(b'\\', name).map(|_| name.iter().copied().filter(|byte| *byte != b'\\').collect())
 }
 
 /// In so many bytes stands the first one of JSON, however it is encoded.
@@ -142,6 +148,7 @@ mod tests {
             ("&&PassWord=x&", "&&PassWord=***&"),
             ("password", "password"),
             ("password=", "password=***"),
+            ("pass%5cword=x&pa\\ssword=y&pass%5c=z", "pass%5cword=***&pa\\ssword=***&pass%5c=z"),
             ("password[]=x&password%5b0%5D=y&user[password]=z", "password[]=***&password%5b0%5D=***&user[password]=z"),
             ("%20{\"password\":\"x\"}", "***"),
             ("+%0a[\"password\"]", "***"),

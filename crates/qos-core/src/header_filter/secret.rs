@@ -4,6 +4,7 @@
 //! stands behind it nor who asks. Where that is doubtful, rather one value too few is shown than one too many.
 
 use crate::filter::{Decoding, decode, further};
+use crate::json;
 use crate::text::Text;
 use std::borrow::Cow;
 
@@ -35,6 +36,14 @@ const SECRET_NAMES: &[&[u8]] = &[
     b"cert",
     b"bearer",
     b"ticket",
+    b"kennwort",
+    b"geheim",
+    b"wachtwoord",
+    b"contrase",
+    b"senha",
+    b"nonce",
+    b"2fa",
+    b"login",
 ];
 
 /// Whole words of such names, without digits behind them.
@@ -75,11 +84,11 @@ fn is_secret_name(name: &[u8]) -> bool {
     has_any(&name, SECRET_NAMES) || words.any(|word| SECRET_WORDS.contains(&word) || word.ends_with(b"sid"))
 }
 
-/// Whether a value names a secret that it holds (`password=x`, `"token": "x"`), or holds a JSON Web Token.
+/// Whether a value names a secret that it holds (`password=x`, `"token": "x"`, `<pin>1</pin>`), or holds a JSON Web Token.
 fn names_secret(value: &[u8]) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     let mut begin = 0;
-    let marks = memchr::memchr2_iter(b'=', b':', value).any(|at| {
+    let marks = memchr::memchr3_iter(b'=', b':', b'>', value).any(|at| {
         let before = value.get(begin..at).unwrap_or_default();
         begin = at + 1;
         let is_scheme = value.get(at..).is_some_and(|rest| rest.starts_with(b"://"));
@@ -103,7 +112,10 @@ fn is_secret(name: &[u8], value: &[u8]) -> bool {
 /// The same of a value alone, also of one that is escaped.
 fn holds_secret(value: &[u8]) -> bool {
     let first = decode(value, false).bytes;
-    names_secret(value) || names_secret(&first) || further(value, &first, Decoding::default()).iter().any(|decoded| names_secret(decoded))
+    names_secret(value)
+        || json::unescaped(value).is_some_and(|plain| names_secret(&plain))
+        || names_secret(&first)
+        || further(value, &first, Decoding::default()).iter().any(|decoded| names_secret(decoded))
 }
 
 /// What may be shown of a value with URLs: without query, fragment, path parameters and who asks.
@@ -198,6 +210,11 @@ mod tests {
             ("X-Data", "a, eyJhbGciOiJIUzI1NiJ9.e30.x"),
             ("X-Data", "user=a&password=hunter2"),
             ("X-Data", "{\"user\": \"a\", \"passwd\" : \"hunter2\"}"),
+            ("X-Data", r#"{"pass\u0077ord":"hunter2"}"#),
+            ("X-Data", "<a><password>hunter2</password></a>"),
+            ("X-Kennwort", "1"),
+            ("X-2FA", "1234"),
+            ("X-Nonce", "1"),
             ("X-Data", "user%3Da%26password%3Dhunter2"),
             ("X-Data", "user%253Da%2526access_token%253Dhunter2"),
             ("X-Original-URL", "/a%3Fpassword=hunter2"),
