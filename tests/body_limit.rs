@@ -296,6 +296,34 @@ fn the_error_document_is_sent_once_and_the_log_still_knows_why() {
     }
 }
 
+/// FW-22: whoever reads the body, and however its length is told, a denial has the same page and status.
+#[test]
+fn the_error_page_is_shown_for_bodies_of_all_kinds() {
+    for mpm in Mpm::ALL {
+        let pages = "QS_ErrorPage /page.txt\nQS_ErrorResponseCode 503\nSetEnvIf X-Page (.+) QS_ErrorPage=$1\nErrorDocument 413 /small.txt";
+        let server = limited().mpm(mpm).config(pages).start();
+        std::fs::write(server.docs().join("page.txt"), "the page\n").unwrap();
+        for path in ["/cgi/upload", "/small.txt"] {
+            for body in [Sized(1001), Chunked(vec![1001]), Chunked(vec![8000; 20])] {
+                for (header, status, logged, text) in [
+                    (None, 503, 503, "the page\n"),
+                    (Some("X-Page: https://status.example/busy"), 302, 302, "Location: https://status.example/busy\r\n"),
+                    // The log has the status of the page, the client that of the denial.
+                    (Some("X-Page: /missing.txt"), 503, 404, "Service Unavailable"),
+                ] {
+                    let (target, tag) = tagged(path);
+                    let seen = post(server.client(), &target, &header.into_iter().collect::<Vec<_>>(), &body);
+                    let log = || format!("{mpm:?} {path} {header:?}: {}\n{}{}", seen.text, server.access_log(), server.error_log());
+                    assert!(seen.statuses == [status] && seen.text.contains(text) && seen.closed, "{}", log());
+                    assert!(server.wait_for_access(&format!("{tag} HTTP/1.1\" {logged} "), SECONDS(5)), "{}", log());
+                    assert!(server.access_log().lines().any(|line| line.contains(&tag) && line.ends_with("mod_qos_ev=D; QS_ErrorNotes=044")), "{}", log());
+                }
+            }
+        }
+        server.stop();
+    }
+}
+
 #[test]
 fn in_log_only_mode_everything_is_served_and_one_line_per_request_is_written() {
     for mpm in Mpm::ALL {

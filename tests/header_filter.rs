@@ -330,7 +330,8 @@ fn script(server: &Server, name: &str, lines: &str) {
 fn response_headers() {
     let config = "<Location /cgi>\nQS_ResponseHeaderFilter On\n</Location>\n<Location /size>\nQS_ResponseHeaderFilter silent\n</Location>\n\
                   <Location /small.txt>\nQS_ResponseHeaderFilter on\n</Location>\nQS_ResponseHeaderFilterRule Last-Modified ^never$ 100\n\
-                  QS_ResponseHeaderFilterRule X-Own ^[0-9]+$ 3\nErrorDocument 404 /cgi/plain";
+                  QS_ResponseHeaderFilterRule X-Own ^[0-9]+$ 3\nErrorDocument 404 /cgi/plain\n\
+                  # One in the other table than those of programs: both go by their name (R10).\nHeader add Set-Cookie b=1 early";
     let server = serving(config).start();
     let seen = |name: &str, lines: &str, header: &str| {
         script(&server, name, lines);

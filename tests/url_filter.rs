@@ -124,10 +124,28 @@ fn parameters_of_paths_and_backslashes() {
         ("/app/;admin", 404),
         (r"/app\x", 404),
         ("/permitted/x", 404),
+        // Of several slashes at the begin httpd leaves one.
+        ("//permitted/x", 404),
+        ("///permitted/x", 404),
+        ("//permitted//x", 403),
+        ("//app/admin", 403),
         ("/permitted/x;y", 403),
     ] {
         assert_eq!(ask(&server, target), expected, "{target}: {}", server.error_log());
     }
+}
+
+/// Section 2.4: patterns are bytes, whatever the encoding of the file.
+#[test]
+fn a_configuration_may_be_latin_1() {
+    let file = std::env::temp_dir().join(format!("latin-1-{}.conf", std::process::id()));
+    std::fs::write(&file, b"<Location />\nQS_DenyQuery +l deny \"caf\xe9$\"\n</Location>\n").unwrap();
+    let server = filtering(&format!("Include {}", file.display())).start();
+    for (target, status) in [("/a?q=caf%e9", 403), ("/a?q=CAF%E9", 403), ("/a?q=caf%c3%a9", 404), ("/a?q=cafe", 404)] {
+        assert_eq!(ask(&server, target), status, "{target}: {}", server.error_log());
+    }
+    server.expect_line("mod_qos(040): access denied, QS_DenyQuery rule id: l (caf\\\\xe9$), action=deny, c=127.0.71.1, id=*");
+    std::fs::remove_file(file).unwrap();
 }
 
 /// Example 15.1; the same over HTTP/2.

@@ -252,6 +252,26 @@ fn decoded_once() {
     assert_eq!(ask(&server, &get("uni", "/uni/x?[\"%u0042\"]", JSON, Some("041"))), 403, "{}", server.error_log());
 }
 
+/// Section 5.5: values of multipart bodies and strings of JSON are looked at alone, too.
+#[test]
+fn patterns_with_anchors() {
+    let server = serving("<Location /alone>\nQS_DenyQueryBody on\nQS_DenyQuery +a deny ^\\s*evil\nQS_DenyQuery +b deny x=y$\n</Location>");
+    let two = [b"--b1\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nx=y\r\n".as_slice(), &field("z")].concat();
+    for (name, header, body, status) in [
+        ("multipart", MULTIPART, field("evil"), 403),
+        ("multipart, encoded", MULTIPART, field("%65vil"), 403),
+        ("multipart, end", MULTIPART, two, 403),
+        ("multipart, within", MULTIPART, field("an evil"), 404),
+        ("JSON", JSON, br#"{"a":" evil"}"#.to_vec(), 403),
+        ("JSON, escaped", JSON, br#"{"a":"\u0065vil"}"#.to_vec(), 403),
+        ("JSON, within", JSON, br#"{"a":"an evil"}"#.to_vec(), 404),
+        // A form is one line, as a query is.
+        ("a form", FORM, b"a=evil".to_vec(), 404),
+    ] {
+        assert_eq!(ask(&server, &post(name, "/alone/x", header, &body, None)), status, "{name}: {}", server.error_log());
+    }
+}
+
 /// Example 15.9: the backend gets what was inspected.
 #[test]
 fn inflated_bodies() {

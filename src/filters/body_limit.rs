@@ -1,8 +1,8 @@
 //! Bodies whose length is not announced (filters.md section 9.1): counted as they are read.
 
-use super::{BODY_LIMIT, BODY_REFUSED, pass};
+use super::{BODY_LIMIT, BODY_REFUSED};
 use crate::hooks::RequestState;
-use crate::hooks::body_limit::ends_body;
+use crate::hooks::body_limit::{answer_ended, ends_body};
 use crate::httpd::connection::Connection;
 use crate::httpd::guard::guard;
 use crate::httpd::request::Request;
@@ -63,26 +63,34 @@ pub unsafe extern "C" fn input(
         if let Some(connection) = Connection::of(request) {
             connection.close_after_response();
         }
-        BODY_REFUSED.add_output(std::ptr::null_mut(), Some(request), request.connection());
+        replace_answer(request);
         TOO_LARGE
     })
 }
 
-/// A handler that answers in spite of the failed read: its answer is replaced by the one 413.
+/// What is answered to a request whose body was ended is replaced, unless it is the answer of this module.
+pub fn replace_answer(request: Request<'_>) {
+    BODY_REFUSED.add_output(std::ptr::null_mut(), Some(request), request.connection());
+}
+
+/// A handler that answers in spite of the failed read, or with the 413 of it: its answer is replaced by the error page, or by the one 413.
 pub unsafe extern "C" fn output(filter: *mut ffi::ap_filter_t, bb: *mut ffi::apr_bucket_brigade) -> ffi::apr_status_t {
     guard("qos-out-filter-body-limit", ffi::APR_EGENERAL as ffi::apr_status_t, || {
         const STATUS: c_int = ffi::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int;
         // SAFETY: httpd calls the filter with itself and its brigade.
         unsafe {
-            let Some(request) = Request::new((*filter).r) else { return pass(filter, bb) };
-            if request.has_sent_body() || request.status() == STATUS {
-                ffi::ap_remove_output_filter(filter);
-                return pass(filter, bb);
-            }
-            brigade::replace_by_error(bb, STATUS, request);
-            let next = (*filter).next;
+            let (next, request) = ((*filter).next, Request::new((*filter).r));
             ffi::ap_remove_output_filter(filter);
-            ffi::ap_pass_brigade(next, bb);
+            let Some(request) = request.filter(|request| !request.has_sent_body()) else { return ffi::ap_pass_brigade(next, bb) };
+            match answer_ended(request) {
+                // Its page is the answer.
+                ffi::DONE => {}
+                STATUS if request.status() == STATUS => return ffi::ap_pass_brigade(next, bb),
+                status => {
+                    brigade::replace_by_error(bb, status, request);
+                    ffi::ap_pass_brigade(next, bb);
+                }
+            }
             ffi::AP_FILTER_ERROR as ffi::apr_status_t
         }
     })

@@ -11,7 +11,7 @@ mod search;
 mod stream;
 pub mod throttle;
 
-pub use body_limit::count_body;
+pub use body_limit::{count_body, replace_answer};
 pub use broken::watch_output;
 pub use input::watch_input;
 pub use keep_alive::keep_alive;

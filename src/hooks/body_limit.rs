@@ -1,7 +1,7 @@
 //! `QS_LimitRequestBody` and `QS_DeflateReqBody`, once the location of a request is known (filters.md section 9).
 
 use super::RequestState;
-use super::deny::{Denial, count_and_note, denied, finish};
+use super::deny::{Denial, answer, count_and_note, denied, error_page, finish};
 use super::header_parser::{log_env, unique_id};
 use super::post_read_request::server_record;
 use crate::config::location;
@@ -85,7 +85,23 @@ pub fn ends_body(request: Request<'_>, limit: u64, length: u64) -> bool {
     if let Some(state) = RequestState::of(request.initial()) {
         state.letters.add(b'D');
     }
-    !runtime.log_only
+    if runtime.log_only {
+        return false;
+    }
+    if error_page(request).is_some() {
+        // Whoever reads the body may answer by himself; what httpd has for that must not stand before the page.
+        request.forget_error_document(ffi::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int);
+    }
+    true
+}
+
+/// What a request whose body was ended ([`ends_body`]) is answered with: [`ffi::DONE`] if its error page was shown, else the status. Nothing of the response may have been sent.
+pub fn answer_ended(request: Request<'_>) -> c_int {
+    let denial = Denial::new(44).status(ffi::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int);
+    let (Some(runtime), Some(state)) = (runtime(), RequestState::of(request.initial())) else { return ffi::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int };
+    state.denied = true;
+    let status = answer(request, state, runtime, &denial);
+    finish(request, status)
 }
 
 /// mod_deflate does not inflate any more of a body: a few bytes that become many (L13). Its own answer would be 400; in log-only mode, too, nobody

@@ -109,11 +109,15 @@ pub fn follows_an_error(request: Request<'_>) -> bool {
     !request.is_initial() && (denied() || request.follows_a_failure())
 }
 
-/// The error page, or the status without one.
-fn answer(request: Request<'_>, state: &mut RequestState, runtime: &Runtime, denial: &Denial) -> c_int {
+/// The page of a request's denials.
+pub fn error_page(request: Request<'_>) -> Option<&CStr> {
     let configured = || server_record(request).and_then(|server| server.config.denials.page.as_deref().or_else(|| server.automatic_page()));
-    let page = request.variable_string(c"QS_ErrorPage").filter(|page| !page.is_empty()).or_else(configured);
-    let Some(page) = page else { return denial.status.unwrap_or(c_int::from(runtime.deny_code)) };
+    request.variable_string(c"QS_ErrorPage").filter(|page| !page.is_empty()).or_else(configured)
+}
+
+/// The error page, which [`finish`] shows, or the status without one.
+pub fn answer(request: Request<'_>, state: &mut RequestState, runtime: &Runtime, denial: &Denial) -> c_int {
+    let Some(page) = error_page(request) else { return denial.status.unwrap_or(c_int::from(runtime.deny_code)) };
     if let Some(connection) = Connection::of(request) {
         connection.close_after_response();
     }

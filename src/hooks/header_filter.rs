@@ -69,7 +69,7 @@ pub fn of_request(request: Request<'_>) -> Option<c_int> {
         }
     }
     if !marked.is_empty() {
-        drop_all(request, runtime, Direction::Request, &marked, &mut headers, true);
+        drop_all(request, runtime, Direction::Request, &marked, std::slice::from_mut(&mut headers), true);
     }
     None
 }
@@ -90,7 +90,7 @@ fn deny(request: Request<'_>, runtime: &Runtime, header: (&CStr, &[u8]), rule: &
 
 /// Logs headers that do not pass and removes them.
 #[cold]
-fn drop_all(request: Request<'_>, runtime: &Runtime, direction: Direction, marked: &[Marked<'_>], headers: &mut HeaderTable<'_>, logged: bool) {
+fn drop_all(request: Request<'_>, runtime: &Runtime, direction: Direction, marked: &[Marked<'_>], tables: &mut [HeaderTable<'_>], logged: bool) {
     static LINES: [log::Sparse; 2] = [const { log::Sparse::new() }; 2];
     let [of_requests, of_responses] = &LINES;
     let lines = if direction == Direction::Request { of_requests } else { of_responses };
@@ -105,7 +105,7 @@ fn drop_all(request: Request<'_>, runtime: &Runtime, direction: Direction, marke
             }
         }
         if !runtime.log_only {
-            headers.unset(name);
+            tables.iter_mut().for_each(|headers| headers.unset(name));
         }
     }
 }
@@ -119,7 +119,7 @@ pub fn looks_at_response(request: Request<'_>) -> bool {
     feature::any(feature::HEADER_FILTERS) && response_mode(request) != ResponseMode::Off
 }
 
-/// Step 12 of a response, of both tables of headers (FW-24).
+/// Step 12 of a response, of both tables of headers (FW-24): what does not pass in one of them is removed by its name from both.
 pub fn of_response(request: Request<'_>) {
     if !looks_at_response(request) {
         return;
@@ -127,16 +127,15 @@ pub fn of_response(request: Request<'_>) {
     let Some(runtime) = runtime() else { return };
     let [_, Some(filter)] = &runtime.header_filters else { return };
     let logged = response_mode(request) == ResponseMode::On;
-    for mut headers in request.headers_out() {
-        let verdicts = headers.pairs().map(|(name, value)| (name, value, filter.judge(name.to_bytes(), value, true)));
-        let marked = verdicts.filter_map(|(name, value, verdict)| match verdict {
-            Verdict::Pass => None,
-            Verdict::Drop(rule) => Some((name, value, rule)),
-            Verdict::Deny(rule) => Some((name, value, Some(rule))),
-        });
-        let marked = marked.collect::<SmallVec<[Marked<'_>; 8]>>();
-        if !marked.is_empty() {
-            drop_all(request, runtime, Direction::Response, &marked, &mut headers, logged);
-        }
+    let mut tables = request.headers_out();
+    let verdicts = tables.iter().flat_map(HeaderTable::pairs).map(|(name, value)| (name, value, filter.judge(name.to_bytes(), value, true)));
+    let marked = verdicts.filter_map(|(name, value, verdict)| match verdict {
+        Verdict::Pass => None,
+        Verdict::Drop(rule) => Some((name, value, rule)),
+        Verdict::Deny(rule) => Some((name, value, Some(rule))),
+    });
+    let marked = marked.collect::<SmallVec<[Marked<'_>; 8]>>();
+    if !marked.is_empty() {
+        drop_all(request, runtime, Direction::Response, &marked, &mut tables, logged);
     }
 }

@@ -29,13 +29,18 @@ pub unsafe extern "C" fn insert_filter(r: *mut ffi::request_rec) {
 
 /// Responses that httpd makes itself for errors.
 pub unsafe extern "C" fn insert_error_filter(r: *mut ffi::request_rec) {
-    if !feature::any(feature::RESPONSES) {
+    if !feature::any(feature::RESPONSES | feature::BODY_LIMIT) {
         return;
     }
     guard("insert_error_filter", (), || {
         // SAFETY: httpd passes the request.
         let Some(request) = (unsafe { Request::new(r) }) else { return };
-        begin(request, filters::add_error_filter);
+        if RequestState::of(request.initial()).is_some_and(|state| state.body_too_large && !state.denied) {
+            filters::replace_answer(request);
+        }
+        if feature::any(feature::RESPONSES) {
+            begin(request, filters::add_error_filter);
+        }
     });
 }
 

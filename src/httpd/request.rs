@@ -381,6 +381,12 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// This request has no `ErrorDocument` for a status, but a text without content.
+    pub fn forget_error_document(self, status: std::ffi::c_int) {
+        // SAFETY: a live request; a text begins with a quote.
+        unsafe { ffi::ap_custom_response(self.as_ptr(), status, c"\"".as_ptr()) };
+    }
+
     /// Adds a variable that nobody has set yet: cheaper than looking for an old value.
     pub fn add_variable(self, name: &CStr, value: *const c_char) {
         // SAFETY: as for `set_variable`.

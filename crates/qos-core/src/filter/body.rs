@@ -5,7 +5,8 @@
 use super::decode::{CodePoints, Decoding, Pass, each_further, in_place};
 use super::judge::{Rewrite, has_line};
 use super::subjects::Head;
-use crate::parameters::Parsed;
+use crate::parameters::{Origin, Parameter, Parsed};
+use std::borrow::Cow;
 
 /// What a body adds.
 pub(super) struct Body<'a> {
@@ -95,7 +96,7 @@ impl<'a> Body<'a> {
             }
         }
         let (decoding, buffer) = (self.decoding, &mut self.buffer);
-        for subject in self.parsed.iter().flat_map(|parsed| &parsed.subjects) {
+        for subject in self.parsed.into_iter().flat_map(|parsed| parsed.subjects.iter().chain(texts(parsed))) {
             visit(subject);
             let mut decode = |points| {
                 buffer.clear();
@@ -142,6 +143,17 @@ impl<'a> Body<'a> {
     }
 }
 
+/// Values of a multipart body and strings of JSON: each of them is looked at alone as well (section 5.5).
+fn texts<'p>(parsed: &'p Parsed<'_>) -> impl Iterator<Item = &'p Cow<'p, [u8]>> {
+    let of_body = parsed.parameters.get(parsed.of_query..).unwrap_or_default().iter();
+    let is_text = |parameter: &&Parameter<'_>| match parameter.origin {
+        Origin::Multipart => true,
+        Origin::Json => parameter.name.ends_with(b"_v"),
+        Origin::Query | Origin::Form => false,
+    };
+    of_body.filter(is_text).map(|parameter| &parameter.value).filter(|value| !value.is_empty())
+}
+
 /// Bytes of the line before anything is decoded, and not escaped.
 fn length(parsed: Option<&Parsed<'_>>, line: Option<&[u8]>) -> usize {
     let Some(parsed) = parsed else { return line.map_or(0, <[u8]>::len) };
@@ -155,9 +167,7 @@ mod tests {
     use super::super::judge::AsDecoded;
     use super::super::subjects::Target;
     use super::*;
-    use crate::parameters::{Origin, Parameter};
     use proptest::prelude::*;
-    use std::borrow::Cow;
     use std::collections::BTreeSet;
 
     /// What rules look at, one by one as they do.
@@ -182,19 +192,43 @@ mod tests {
         Parameter { name: Cow::Borrowed(b"n%41"), value: Cow::Borrowed(value), has_value: true, origin, url_encoded }
     }
 
-    /// Section 13.5: what a multipart or JSON value is after one pass, also where no further ones are made.
+    /// Section 13.5: what a multipart or JSON value is after one pass, also where no further ones are made; within the line and alone.
     #[test]
     fn values_that_are_not_encoded_are_decoded_once_all_the_same() {
         let decoding = Decoding { once: true, unicode: false };
         let of = |value: &'static [u8], url_encoded| seen(&Parsed { parameters: vec![parameter(value, url_encoded)], ..Parsed::default() }, decoding);
-        assert_eq!(of(b"%3c", false), BTreeSet::from([b"n%41=%3c".to_vec(), b"nA=<".to_vec()]));
-        assert_eq!(of(b"%253c", false), BTreeSet::from([b"n%41=%253c".to_vec(), b"nA=%3c".to_vec()]));
+        assert_eq!(of(b"%3c", false), BTreeSet::from([b"n%41=%3c".to_vec(), b"nA=<".to_vec(), b"%3c".to_vec(), b"<".to_vec()]));
+        assert_eq!(of(b"%253c", false), BTreeSet::from([b"n%41=%253c".to_vec(), b"nA=%3c".to_vec(), b"%253c".to_vec(), b"%3c".to_vec()]));
         assert_eq!(of(b"%253c", true), BTreeSet::from([b"nA=%3c".to_vec()]), "no further pass over what is encoded");
         let both = Parsed { parameters: vec![parameter(b"%253c", true), parameter(b"%3c", false)], ..Parsed::default() };
-        assert_eq!(seen(&both, decoding), BTreeSet::from([b"nA=%3c&n%41=%3c".to_vec(), b"nA=%3c&nA=<".to_vec()]));
+        assert_eq!(seen(&both, decoding), BTreeSet::from([b"nA=%3c&n%41=%3c".to_vec(), b"nA=%3c&nA=<".to_vec(), b"%3c".to_vec(), b"<".to_vec()]));
         let unicode = Decoding { once: true, unicode: true };
         let seen = seen(&Parsed { parameters: vec![parameter(b"%u0153", false)], ..Parsed::default() }, unicode);
-        assert_eq!(seen, BTreeSet::from([b"n%41=%u0153".to_vec(), b"nA=S".to_vec(), "nA=\u{153}".as_bytes().to_vec()]));
+        let expected = ["n%41=%u0153", "nA=S", "nA=\u{153}", "%u0153", "S", "\u{153}"].map(|text| text.as_bytes().to_vec());
+        assert_eq!(seen, BTreeSet::from(expected));
+    }
+
+    /// Section 5.5: values and strings alone, for patterns with anchors; not numbers, nor what is URL-encoded or not there.
+    #[test]
+    fn texts_are_looked_at_alone() {
+        let of = |name: &'static [u8], value: &'static [u8], origin| Parameter {
+            name: Cow::Borrowed(name),
+            value: Cow::Borrowed(value),
+            has_value: true,
+            origin,
+            url_encoded: matches!(origin, Origin::Query | Origin::Form),
+        };
+        let parameters = vec![
+            of(b"q", b"query", Origin::Query),
+            of(b"f", b"form", Origin::Form),
+            of(b"m", b"multi=part", Origin::Multipart),
+            of(b"e", b"", Origin::Multipart),
+            of(b"J_o_s_v", b"string", Origin::Json),
+            of(b"J_o_n_n", b"12", Origin::Json),
+        ];
+        let parsed = Parsed { query: Some(b"q=query"), of_query: 1, parameters, ..Parsed::default() };
+        let line = b"q=query&f=form&m=multi=part&e=&J_o_s_v=string&J_o_n_n=12".to_vec();
+        assert_eq!(seen(&parsed, Decoding::default()), BTreeSet::from([line, b"multi=part".to_vec(), b"string".to_vec()]));
     }
 
     #[test]
@@ -228,7 +262,8 @@ mod tests {
                 expected.extend(with_further(&line, decoding));
                 prop_assert_eq!(Body::new(Some(&parsed), None, decoding, None, &AsDecoded).errors(), decode(&line, unicode).errors);
             }
-            for subject in &parsed.subjects {
+            let alone = parsed.parameters.iter().filter(|parameter| !parameter.url_encoded && !parameter.value.is_empty()).map(|parameter| &parameter.value);
+            for subject in parsed.subjects.iter().chain(alone) {
                 expected.insert(subject.to_vec());
                 expected.extend(with_further(subject, decoding));
             }

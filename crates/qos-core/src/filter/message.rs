@@ -20,9 +20,7 @@ pub fn finding(finding: &Finding<'_>, enforced: bool, client: &str, unique_id: &
 #[must_use]
 pub fn summed_up(finding: &Finding<'_>, times: u32) -> String {
     let (number, what) = match finding {
-        Finding::Denied { rule, .. } => {
-            (40, format!("{} rule id: {} ({})", rule.kind.directive(), rule.id.to_string_lossy(), String::from_utf8_lossy(&rule.text)))
-        }
+        Finding::Denied { rule, .. } => (40, format!("{} rule id: {} ({})", rule.kind.directive(), rule.id.to_string_lossy(), rule.shown())),
         Finding::NotPermitted { .. } => (41, "no permit rule match".to_owned()),
         Finding::WrongEncoding { .. } => (46, "invalid url encoding".to_owned()),
     };
@@ -31,7 +29,7 @@ pub fn summed_up(finding: &Finding<'_>, times: u32) -> String {
 
 /// 040.
 fn denied(rule: &Rule, given_up: bool, enforced: bool, client: &str, unique_id: &str) -> String {
-    let (directive, id, text) = (rule.kind.directive(), rule.id.to_string_lossy(), String::from_utf8_lossy(&rule.text));
+    let (directive, id, text) = (rule.kind.directive(), rule.id.to_string_lossy(), rule.shown());
     let (action, limit) = (word(rule.action, enforced), limit(given_up));
     format!("mod_qos(040): access denied, {directive} rule id: {id} ({text}), action={action}{limit}, c={client}, id={unique_id}")
 }

@@ -66,7 +66,7 @@ fn of_section(filter: &UrlFilter, place: &str, remarks: &mut Vec<String>) {
     }
     for rule in filter.rules.iter() {
         let Some(doubt) = rule.pattern().and_then(doubt) else { continue };
-        let (directive, id, text) = (rule.kind.directive(), rule.id.to_string_lossy(), String::from_utf8_lossy(&rule.text));
+        let (directive, id, text) = (rule.kind.directive(), rule.id.to_string_lossy(), rule.shown());
         let why = match doubt {
             Doubt::Repeats => "repeats what is repeated within it and needs backtracking: subjects can be made for which that takes beyond measure",
             Doubt::OnlyPcre => "has something in it that only PCRE knows, which may take few steps in long subjects",

@@ -1,7 +1,8 @@
 //! One rule about what may pass (filters.md section 2.1).
 
-use crate::pattern::Pattern;
+use crate::pattern::{Pattern, as_text};
 use crate::repeat::Lines;
+use std::borrow::Cow;
 use std::ffi::CString;
 
 /// What a rule looks at.
@@ -93,6 +94,12 @@ impl Rule {
             Test::Pattern(pattern) => Some(pattern),
             Test::Variable(..) => None,
         }
+    }
+
+    /// Its last argument as a log may have it: `\xHH` stands for bytes above 7f of one that is not UTF-8.
+    #[must_use]
+    pub fn shown(&self) -> Cow<'_, str> {
+        as_text(&self.text)
     }
 }
 

@@ -19,7 +19,8 @@ pub struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// Splits the target of a request line that is a path, as most are. `None`: it is an address, an authority or `*`, and only the server knows what it takes for the path.
+    /// Splits the target of a request line that is a path, as most are; of several slashes at its begin one is left, as httpd has it. `None`: it is an address, an authority or `*`, and only
+    /// the server knows what it takes for the path.
     #[must_use]
     pub fn of_path(line: &'a [u8], target: &'a [u8]) -> Option<Target<'a>> {
         let split = |text: &'a [u8], mark: u8| match text.iter().position(|byte| *byte == mark).and_then(|at| text.split_at_checked(at)) {
@@ -28,6 +29,8 @@ impl<'a> Target<'a> {
         };
         let (rest, fragment) = split(target, b'#');
         let (path, query) = split(rest, b'?');
+        let slashes = path.iter().take_while(|byte| **byte == b'/').count();
+        let path = path.get(slashes.saturating_sub(1)..).unwrap_or_default();
         target.starts_with(b"/").then_some(Target { line, path, query, fragment })
     }
 }

@@ -1,12 +1,14 @@
 //! Regular expressions with PCRE meaning, over bytes, under a match limit (design invariant 7).
 
 mod end;
+mod text;
 
 use end::strict_end;
 use pcre2::bytes::{Regex, RegexBuilder};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+pub(crate) use text::as_text;
 
 /// Backtracking steps after which a match is given up: a millisecond or two.
 const MATCH_LIMIT: u32 = 100_000;
@@ -95,14 +97,13 @@ impl Pattern {
         Pattern::with(text, Pattern::OPTIONS)
     }
 
-    /// Compiles a pattern with options.
+    /// Compiles a pattern with options. Bytes that are no UTF-8 stand for themselves.
     ///
     /// # Errors
     /// As [`Pattern::new`].
     pub fn with(text: &[u8], options: Options) -> Result<Pattern, PatternError> {
-        let Ok(text) = std::str::from_utf8(text) else {
-            return Err(PatternError { offset: None, reason: "it is not UTF-8".to_owned() });
-        };
+        let written = text;
+        let text = &*as_text(written);
         let build = |text: &str| compile(text, options, MATCH_LIMIT);
         let strict = match strict_end(text) {
             Cow::Owned(strict) if options.strict_end => Some(strict),
@@ -114,7 +115,7 @@ impl Pattern {
             None => build(text),
         };
         built.map(|regex| Pattern(Arc::new(Compiled { text: text.to_owned(), strict, options, regex }))).map_err(|error| PatternError {
-            offset: error.offset().map(|offset| offset.saturating_sub(verbs(MATCH_LIMIT).len())),
+            offset: error.offset().map(|offset| text::place(written, offset.saturating_sub(verbs(MATCH_LIMIT).len()))),
             reason: {
                 let whole = error.to_string();
                 whole.rsplit_once(": ").map_or(whole.clone(), |(_, reason)| reason.to_owned())
@@ -144,7 +145,7 @@ impl Pattern {
         }
     }
 
-    /// The pattern as written.
+    /// The pattern as written, with `\xHH` for bytes above 7f if it is not UTF-8.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.0.text
@@ -235,7 +236,6 @@ mod tests {
     fn a_bad_pattern_says_where_and_why() {
         let error = Pattern::new(b"ab(c").unwrap_err();
         assert_eq!((error.offset, error.reason.as_str()), (Some(4), "missing closing parenthesis"));
-        assert!(Pattern::new(b"\xff").is_err());
     }
 
     #[test]
