@@ -389,7 +389,7 @@ fn rules_are_listed_at_start() {
     assert_eq!(listed("response"), RESPONSE.iter().map(|rules| rules.len()).sum::<usize>());
     assert!(log.contains("mod_qos(): request header filter rule (deny) X-Me: [0-9] max=3"), "{log}");
     assert!(log.contains("mod_qos(): request header filter rule (drop) DNT: ^[0-9]+"), "{log}");
-    assert!(log.contains("mod_qos(009): QS_RequestHeaderFilterRule a pattern that does not begin with ^ and end with $"), "{log}");
+    assert!(log.contains("mod_qos(009): QS_RequestHeaderFilterRule X-Me: a pattern that does not begin with ^ and end with $"), "{log}");
     let wrong = configtest(Mpm::Event, "QS_RequestHeaderFilterRule X drop \"^(a\" 3").unwrap_err();
     assert!(wrong.contains("QS_RequestHeaderFilterRule: '^(a' is not a regular expression (at character 3: missing closing parenthesis)"), "{wrong}");
     // Without a filter nothing is loaded.

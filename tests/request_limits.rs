@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use httpd_lab::http2::curl;
 use httpd_lab::said::by_query;
-use httpd_lab::{Builder, Mpm, RawClient, Server, wait_until};
+use httpd_lab::{Builder, Module, Mpm, RawClient, Server, wait_until};
 
 const SECONDS: fn(u64) -> Duration = Duration::from_secs;
 const FROM: &str = "127.0.60.1";
@@ -315,6 +315,59 @@ fn a_target_without_a_path_is_served() {
     client.send("GET http://localhost HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     assert_ne!(client.read_response().unwrap().status, 400);
     assert!(server.lines("045").is_empty());
+}
+
+/// Sends a target that is neither a path nor stands for one; the status of the answer.
+fn without_a_path(client: &mut RawClient, headers: &str) -> u16 {
+    client.send(format!("GET ? HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")).unwrap();
+    client.read_response().unwrap().status
+}
+
+/// 045, with the client that mod_remoteip names (FW-31).
+#[test]
+fn a_target_that_is_none_is_refused() {
+    let server = serving("RemoteIPHeader X-Forwarded-For\nRemoteIPInternalProxy 127.0.60.0/24").start();
+    for (from, headers, client) in
+        [(FROM, "", FROM), (FROM, "X-Forwarded-For: 192.0.2.1\r\n", "192.0.2.1"), ("127.0.61.1", "X-Forwarded-For: 192.0.2.2\r\n", "127.0.61.1")]
+    {
+        assert_eq!(without_a_path(&mut server.client_from(from), headers), 400);
+        server.expect_line(&format!("mod_qos(045): access denied, the request target has no path, c={client}, id=*"));
+    }
+    assert!(wait_until(SECONDS(5), || server.access_log().matches(" QS_ErrorNotes=045").count() == 3), "{}", server.access_log());
+    assert_eq!(server.lines("045").len(), 3, "{:#?}", server.lines("045"));
+}
+
+/// FW-38: with `QS_LogOnly` it is what it is without the module.
+#[test]
+fn a_target_that_is_none_is_logged_only() {
+    let status = |server: &Server| without_a_path(&mut server.client_from(FROM), "");
+    let without = status(&Server::builder().module(Module::None).start());
+    let server = serving("QS_LogOnly on").start();
+    assert_eq!(status(&server), without);
+    server.expect_line(&format!("mod_qos(045): access denied (log only), the request target has no path, c={FROM}, id=*"));
+}
+
+/// A flood of them is 20 lines a second and process, and one that sums up the rest.
+#[test]
+fn targets_that_are_none_are_summed_up() {
+    let server = serving("").mpm(Mpm::Event).processes(1).start();
+    // Each one ends its connection.
+    let refused = || assert_eq!(without_a_path(&mut server.client_from(FROM), ""), 400);
+    (0..400).for_each(|_| refused());
+    let said = || {
+        let lines = server.lines("045");
+        let summed = lines.iter().filter_map(|line| line.split("message repeated ").nth(1)?.split(' ').next()?.parse::<usize>().ok()).sum::<usize>();
+        (lines.iter().filter(|line| !line.contains("(previously)")).count(), summed)
+    };
+    let mut sent = 400;
+    let all = wait_until(SECONDS(10), || {
+        sent += 1;
+        refused();
+        let (lines, summed) = said();
+        lines + summed == sent
+    });
+    assert!(all && said().0 < 200, "{:?} of {sent}", said());
+    server.expect_line("mod_qos(045): access denied (previously), the request target has no path, message repeated # times");
 }
 
 /// The pages of section 4.2 that need no directive.

@@ -285,7 +285,8 @@ fn many_denials_are_summed_up() {
 /// FW-25a, FW-29b, `-id` that removes nothing, and patterns that can backtrack without bound.
 #[test]
 fn what_is_said_at_configtest() {
-    let config = "<Location /a>\nQS_DenyPath +a1 deny x\nQS_DenyQuery +a1 deny x\nQS_DenyQuery -none deny x\nQS_PermitUri +p deny x\nQS_PermitUri +q log x\nQS_DenyQuery +slow deny ^(a+)+\\1$\nQS_DenyQuery +pcre deny \\p{L}\n</Location>";
+    let config = "<Location /a>\nQS_DenyPath +a1 deny x\nQS_DenyQuery +a1 deny x\nQS_DenyQuery -none deny x\nQS_PermitUri +p deny x\nQS_PermitUri +q log x\nQS_DenyQuery +slow deny ^(a+)+\\1$\nQS_DenyQuery +pcre deny \\p{L}\n</Location>\n\
+                  <Location /a/b>\nQS_DenyPath +A1 deny x\nQS_DenyQuery +slow deny x\n</Location>";
     let said = httpd_lab::configtest(Mpm::Event, config).unwrap();
     for words in [
         "mod_qos(009): QS_DenyQuery +a1 in /a replaces QS_DenyPath +a1",
@@ -293,6 +294,7 @@ fn what_is_said_at_configtest() {
         "mod_qos(009): QS_PermitUri in /a: some rules have the action log",
         r"mod_qos(009): QS_DenyQuery +slow in /a: '^(a+)+\\1$' repeats",
         r"mod_qos(009): QS_DenyQuery +pcre in /a: '\\p{L}' has something in it that only PCRE knows",
+        "mod_qos(009): QS_DenyPath +A1 in /a/b and QS_DenyQuery +A1 in /a: only that of the section which httpd merges last is in force in /a/b",
     ] {
         assert_eq!(said.matches(words).count(), 1, "{words}: {said}");
     }

@@ -1,6 +1,6 @@
 //! A request head is complete (request-event.md section 2.2, PR-1 and PR-2).
 
-use super::deny::note_error;
+use super::deny::{count_and_note, mark};
 use super::request_state::{RequestState, connection_id};
 use super::{connecting, header_parser, identity, limits, parameters, pre_connection, set_variables, tracking};
 use crate::clients;
@@ -12,7 +12,9 @@ use crate::httpd::request::Request;
 use crate::httpd::{ffi, log, socket};
 use crate::runtime::{ConnectionRecord, Runtime, announced, child, feature, flag, runtime};
 use qos_core::admission::{self, Counts, Refusal, Rules, judge};
+use qos_core::message;
 use qos_core::phase::State;
+use qos_core::rules::message::summed_up;
 use qos_shm::Holding;
 use std::ffi::{CStr, c_int};
 use std::sync::atomic::Ordering;
@@ -62,20 +64,21 @@ pub unsafe extern "C" fn before_setenvif(r: *mut ffi::request_rec) -> c_int {
             parameters::activate(request);
         }
         header_parser::log_env(request, ">PR_1");
-        if request.target_path().is_none() { unusable(request, record) } else { ffi::DECLINED }
+        if request.target_path().is_none() { unusable(request) } else { ffi::DECLINED }
     })
 }
 
 /// The target of a request has neither a path nor anything that stands for one (045): 400, without an error page.
 #[cold]
-fn unusable(request: Request<'_>, record: &ConnectionRecord) -> c_int {
-    if let Some(runtime) = runtime() {
-        runtime.event(45);
+fn unusable(request: Request<'_>) -> c_int {
+    static LINES: log::Sparse = log::Sparse::new();
+    let Some(runtime) = runtime() else { return ffi::DECLINED };
+    count_and_note(request, runtime, 45);
+    if log::has_line(request, log::Level::Error, LINES.one_more(), |times| summed_up(45, message::NO_PATH, times)) {
+        let (client, id) = (String::from_utf8_lossy(request.client()), header_parser::unique_id(request));
+        log::request(request, log::Level::Error, || message::unusable_target(mark(runtime, false), &client, &id));
     }
-    note_error(request, 45);
-    let (client, id) = (record.peer, header_parser::unique_id(request));
-    log::request(request, log::Level::Error, || qos_core::message::unusable_target(client, &id));
-    if runtime().is_some_and(|runtime| runtime.log_only) { ffi::DECLINED } else { ffi::HTTP_BAD_REQUEST as c_int }
+    if runtime.log_only { ffi::DECLINED } else { ffi::HTTP_BAD_REQUEST as c_int }
 }
 
 /// After mod_setenvif.

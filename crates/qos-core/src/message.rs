@@ -80,10 +80,13 @@ pub fn beyond_capacity(connections: u32, required: u32, max_clients: u32) -> Str
     format!("mod_qos(036): QS_SrvMinDataRate: unexpected connection count, connections={connections}, cal. request rate={required}, max. limit={max_clients}")
 }
 
+/// What 045 says of a request.
+pub const NO_PATH: &str = "the request target has no path";
+
 /// 045: a request target without a path.
 #[must_use]
-pub fn unusable_target(client: Address, unique_id: &str) -> String {
-    format!("mod_qos(045): access denied, the request target has no path, c={client}, id={unique_id}")
+pub fn unusable_target(mark: Mark, client: &str, unique_id: &str) -> String {
+    format!("mod_qos(045): access denied{}, {NO_PATH}, c={client}, id={unique_id}", mark.text())
 }
 
 /// 044: a request body beyond the limit of a directive; `None` where the announced length is not a number.
@@ -142,6 +145,13 @@ mod tests {
             slow(&found(Direction::KeepAlive, 0), Action::Cut, 120, None, client),
             "mod_qos(034): access denied, QS_SrvMinDataRate rule (enforce keep-alive): c=192.0.2.7"
         );
+    }
+
+    #[test]
+    fn lines_of_targets() {
+        let said = |mark| unusable_target(mark, "192.0.2.7", "x");
+        assert_eq!(said(Mark::Enforced), "mod_qos(045): access denied, the request target has no path, c=192.0.2.7, id=x");
+        assert_eq!(said(Mark::LogOnly), "mod_qos(045): access denied (log only), the request target has no path, c=192.0.2.7, id=x");
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub fn run(data: &[u8]) {
         };
         match apply(directive, &mut target, &arguments) {
             Ok(Outcome::Taken) => {}
-            Ok(Outcome::Warn(text)) => assert_line(text),
+            Ok(Outcome::Warn(text)) => assert_line(&text),
             Err(wrong) => {
                 let text = wrong.to_string();
                 assert_line(&text);

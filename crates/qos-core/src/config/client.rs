@@ -150,7 +150,7 @@ fn limit_rule(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]], 
         ));
     }
     limits.push(LimitRule { names, limit, seconds, condition });
-    Ok(if limit == 0 { Outcome::Warn("with the number 0 denies every request") } else { Outcome::Taken })
+    Ok(if limit == 0 { Outcome::Warn("with the number 0 denies every request".into()) } else { Outcome::Taken })
 }
 
 fn event_limit_count(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {

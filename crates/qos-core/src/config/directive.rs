@@ -2,6 +2,7 @@
 
 use super::types::{LocationConfig, ServerConfig};
 use super::value::{Wrong, printable};
+use std::borrow::Cow;
 use std::ffi::CStr;
 
 /// Where a directive may stand.
@@ -40,12 +41,12 @@ pub enum Target<'a> {
 }
 
 /// What the reader of a directive wants to say besides success.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Taken.
     Taken,
     /// Taken, but the administrator should read this at start.
-    Warn(&'static str),
+    Warn(Cow<'static, str>),
 }
 
 /// Reads the arguments into the target.

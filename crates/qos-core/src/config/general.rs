@@ -97,13 +97,13 @@ fn absolute_path(name: &'static str, text: &[u8]) -> Result<(), Wrong> {
 fn sem_mem_file(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     absolute_path(name, first(arguments))?;
     server(name, target)?;
-    Ok(Outcome::Warn("has no effect: shared memory is anonymous and no files are used; the directive can be removed"))
+    Ok(Outcome::Warn("has no effect: shared memory is anonymous and no files are used; the directive can be removed".into()))
 }
 
 fn chroot(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     absolute_path(name, first(arguments))?;
     server(name, target)?;
-    Ok(Outcome::Warn("has no effect: use ChrootDir of httpd instead"))
+    Ok(Outcome::Warn("has no effect: use ChrootDir of httpd instead".into()))
 }
 
 fn status(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {

@@ -1,11 +1,11 @@
 //! Which headers may pass, and what they may hold (filters.md sections 8.1 to 8.4).
 
 use super::directive::{Directive, Family, Outcome, Scope, Target, argument, first, location, required, server};
-use super::value::{Expected, Wrong, name as usable_name, number, pattern_with, wrong};
+use super::value::{Expected, Wrong, name as usable_name, number, pattern_with, printable, wrong};
 use crate::header_filter::{Action, Mode, ResponseMode, Rule, frames};
 use crate::list::List;
 use crate::pattern::Pattern;
-use crate::pattern_set::{Doubt, doubt};
+use crate::pattern_set::{Doubt, doubt, is_whole};
 
 /// The directives of this family.
 pub const DIRECTIVES: Family = &[
@@ -106,8 +106,8 @@ fn request_header_filter_rule(name: &'static str, target: &mut Target<'_>, argum
     let smuggles = frames(header) && action == Ok(Action::Drop);
     let rule = rule(name, arguments, if smuggles { Ok(Action::Deny) } else { action }, argument(arguments, 2), argument(arguments, 3))?;
     let warning = match smuggles {
-        true if header.eq_ignore_ascii_case(b"Content-Length") => Outcome::Warn(LENGTH_DENIES),
-        true => Outcome::Warn(CODING_DENIES),
+        true if header.eq_ignore_ascii_case(b"Content-Length") => Outcome::Warn(LENGTH_DENIES.into()),
+        true => Outcome::Warn(CODING_DENIES.into()),
         false => warning(&rule),
     };
     server(name, target)?.header_filters.request_rules.replace(rule, same);
@@ -139,18 +139,15 @@ fn same(a: &Rule, b: &Rule) -> bool {
 
 /// A pattern that is found anywhere lets anything stand around it (section 14); one that backtracks without bound is given up, and the header is dropped.
 fn warning(rule: &Rule) -> Outcome {
-    match doubt(rule.compiled()) {
-        Some(Doubt::Repeats) => return Outcome::Warn("a repetition within a repetition may take exponential time; values for which it does break the rule"),
+    let text = match doubt(rule.compiled()) {
+        Some(Doubt::Repeats) => "a repetition within a repetition may take exponential time; values for which it does break the rule",
         Some(Doubt::OnlyPcre) => {
-            return Outcome::Warn(
-                "it has something in it that only PCRE knows and may take few steps in long values; values for which it takes more break the rule",
-            );
+            "it has something in it that only PCRE knows and may take few steps in long values; values for which it takes more break the rule"
         }
-        None => {}
-    }
-    let text = rule.pattern().strip_prefix("(?i)").unwrap_or(rule.pattern());
-    let whole = ["^", "\\A"].iter().any(|start| text.starts_with(start)) && ["$", "\\z", "\\Z"].iter().any(|end| text.ends_with(end)) && !text.ends_with("\\$");
-    if whole { Outcome::Taken } else { Outcome::Warn("a pattern that does not begin with ^ and end with $ lets anything stand before or behind it") }
+        None if is_whole(rule.compiled()) => return Outcome::Taken,
+        None => "a pattern that does not begin with ^ and end with $ (^a$|^b$ or ^(a|b)$, not ^a|b$) lets anything stand before or behind it",
+    };
+    Outcome::Warn(format!("{}: {text}", printable(rule.name())).into())
 }
 
 #[cfg(test)]
@@ -199,11 +196,30 @@ mod tests {
         ] {
             assert!(read(&mut target, line).unwrap_err().starts_with(expected), "{line}: {:?}", read(&mut target, line));
         }
-        for (pattern, warns) in
-            [("^a$", false), ("(?i)^a\\z", false), ("\\Aa\\Z", false), ("a", true), ("^a", true), ("a$", true), ("^a\\$", true), ("^(?:(a+)+|b\\1)+$", true)]
-        {
-            let outcome = read(&mut target, &format!("QS_ResponseHeaderFilterRule~X~{pattern}~1")).unwrap();
-            assert_eq!(outcome != Outcome::Taken, warns, "{pattern}");
+        const AROUND: &str = "X-Any: a pattern that does not begin with ^ and end with $ ";
+        const REPEATS: &str = "X-Any: a repetition within a repetition ";
+        const PCRE: &str = "X-Any: it has something in it that only PCRE knows ";
+        for (pattern, begins) in [
+            ("^a$", None),
+            ("(?i)^a\\z", None),
+            ("\\Aa\\Z", None),
+            ("^a$|^b$", None),
+            ("^(a|b)$", None),
+            ("a", Some(AROUND)),
+            ("^a", Some(AROUND)),
+            ("a$", Some(AROUND)),
+            ("^a\\$", Some(AROUND)),
+            ("^a|b$", Some(AROUND)),
+            ("^(?:(a+)+|b\\1)+$", Some(REPEATS)),
+            ("^\\p{L}$", Some(PCRE)),
+        ] {
+            for line in [format!("QS_ResponseHeaderFilterRule~X-Any~{pattern}~1"), format!("QS_RequestHeaderFilterRule~X-Any~drop~{pattern}~1")] {
+                match (read(&mut target, &line).unwrap(), begins) {
+                    (Outcome::Taken, None) => {}
+                    (Outcome::Warn(text), Some(begins)) if text.starts_with(begins) => {}
+                    (outcome, _) => panic!("{line}: {outcome:?}"),
+                }
+            }
         }
     }
 

@@ -125,11 +125,12 @@ fn unset_req_header(name: &'static str, target: &mut Target<'_>, arguments: &[&[
 
 /// A header that says where a request ends stays as it came: the line is read, so that the configuration goes on loading, and has no effect.
 fn ignored(header: &[u8]) -> Outcome {
-    Outcome::Warn(if header.eq_ignore_ascii_case(b"Content-Length") {
+    let text = if header.eq_ignore_ascii_case(b"Content-Length") {
         "Content-Length has no effect: a request with another or no such header ends elsewhere (request smuggling); remove the line"
     } else {
         "Transfer-Encoding has no effect: a request with another or no such header ends elsewhere (request smuggling); remove the line"
-    })
+    };
+    Outcome::Warn(text.into())
 }
 
 fn unset_res_header(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {

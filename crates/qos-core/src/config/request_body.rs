@@ -10,7 +10,7 @@ pub const DIRECTIVES: Family = &[
         name: c"QS_LimitRequestBody",
         scope: Scope::ServerAndLocation,
         arguments: &[required("bytes")],
-        help: c"Largest request body; the variable of the same name overrides it per request.",
+        help: c"Largest request body (default: unlimited); the variable of the same name overrides it per request.",
         read: limit_request_body,
     },
     Directive {

@@ -252,7 +252,7 @@ fn event_request(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]
     concurrent(name, &mut rule, arguments)?;
     let none = rule.concurrent == Some(Limit::of(0));
     replace(server(name, target)?, rule);
-    Ok(if none { Outcome::Warn("with the number 0 denies every request that has the variable") } else { Outcome::Taken })
+    Ok(if none { Outcome::Warn("with the number 0 denies every request that has the variable".into()) } else { Outcome::Taken })
 }
 
 fn event_rate(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]], kind: Kind, set: Set) -> Result<Outcome, Wrong> {

@@ -59,7 +59,7 @@ fn user_tracking_cookie_name(name: &'static str, target: &mut Target<'_>, argume
     }
     let alone = tracking.js_redirect && tracking.page.is_none();
     server(name, target)?.tracking = Some(tracking);
-    Ok(if alone { Outcome::Warn("with jsredirect has no check page whose script could ask for the cookie: nobody gets it") } else { Outcome::Taken })
+    Ok(if alone { Outcome::Warn("with jsredirect has no check page whose script could ask for the cookie: nobody gets it".into()) } else { Outcome::Taken })
 }
 
 fn redirect_if(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {

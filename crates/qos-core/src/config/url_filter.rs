@@ -62,7 +62,7 @@ pub const DIRECTIVES: Family = &[
         name: c"QS_Decoding",
         scope: Scope::Location,
         arguments: &[required("uni|once"), any("uni|once")],
-        help: c"uni: %uXXXX and \\uXXXX are decoded as well. once: deny rules do not look at what a second and third decoding would make.",
+        help: c"uni: %uXXXX and \\uXXXX are decoded as well. once: deny rules do not look at what a second and third decoding would make. What a section says replaces all that an outer one says.",
         read: decoding,
     },
     Directive {

@@ -209,7 +209,7 @@ fn set_env_if(name: &'static str, place: &mut Place<'_>, arguments: &[&[u8]]) ->
         };
         let (variable, text) = one.split_at(equals);
         if variable.starts_with(b"!") {
-            outcome = Outcome::Warn("with a pattern takes a '!' before the first variable for a part of its name");
+            outcome = Outcome::Warn("with a pattern takes a '!' before the first variable for a part of its name".into());
         }
         let pattern = pattern(name, text.get(1..).unwrap_or_default())?;
         SetEnvIf::Matches(usable_name(name, variable, one, "variable")?, pattern, target(name, two, &Value::Groups)?)
@@ -255,7 +255,7 @@ fn set_env_if_body(name: &'static str, place: &mut Place<'_>, arguments: &[&[u8]
 fn set_env(name: &'static str, place: &mut Place<'_>, arguments: &[&[u8]]) -> Result<Outcome, Wrong> {
     let variable = usable_name(name, first(arguments), first(arguments), "variable")?;
     let Some(rule) = SetEnv::new(variable, argument(arguments, 1)) else {
-        return Ok(Outcome::Warn("with a value in which a ${ has no end never sets its variable"));
+        return Ok(Outcome::Warn("with a value in which a ${ has no end never sets its variable".into()));
     };
     server(name, place)?.variables.set_env.replace(rule, same_set_env);
     Ok(Outcome::Taken)

@@ -224,7 +224,7 @@ fn session_key(name: &'static str, target: &mut Target<'_>, arguments: &[&[u8]])
     let secret = first(arguments);
     server(name, target)?.vip.secrets.push(Secret::new(secret));
     Ok(if secret.len() < SHORT {
-        Outcome::Warn("is short: who guesses it makes cookies of VIPs; 32 random characters are right (openssl rand -base64 24)")
+        Outcome::Warn("is short: who guesses it makes cookies of VIPs; 32 random characters are right (openssl rand -base64 24)".into())
     } else {
         Outcome::Taken
     })

@@ -71,8 +71,8 @@ impl<'a> Body<'a> {
         self.buffer.get(begin..)
     }
 
-    /// What `QS_DenyQuery` looks at besides [`Head::query`], one after the other. The line is not there any more afterwards.
-    pub(super) fn each_subject(&mut self, head: &Head<'_>, visit: &mut dyn FnMut(&[u8])) {
+    /// What `QS_DenyQuery` looks at besides [`Head::query`], one after the other. The line is not there any more afterwards. `alone`: texts that are in it are looked at alone as well.
+    pub(super) fn each_subject(&mut self, head: &Head<'_>, alone: bool, visit: &mut dyn FnMut(&[u8])) {
         if !self.says_more_than(head) {
             return;
         }
@@ -96,7 +96,7 @@ impl<'a> Body<'a> {
             }
         }
         let (decoding, buffer) = (self.decoding, &mut self.buffer);
-        for subject in self.parsed.into_iter().flat_map(|parsed| parsed.subjects.iter().chain(texts(parsed))) {
+        for subject in self.parsed.into_iter().flat_map(|parsed| parsed.subjects.iter().chain(alone.then(|| texts(parsed)).into_iter().flatten())) {
             visit(subject);
             let mut decode = |points| {
                 buffer.clear();
@@ -175,7 +175,7 @@ mod tests {
         let mut seen = BTreeSet::new();
         let head = Head::new(Target::default(), decoding, &AsDecoded);
         let mut body = Body::new(Some(parsed), None, decoding, Some(b"/path"), &AsDecoded);
-        body.each_subject(&head, &mut |subject| {
+        body.each_subject(&head, true, &mut |subject| {
             seen.insert(subject.to_vec());
         });
         seen
@@ -228,7 +228,12 @@ mod tests {
         ];
         let parsed = Parsed { query: Some(b"q=query"), of_query: 1, parameters, ..Parsed::default() };
         let line = b"q=query&f=form&m=multi=part&e=&J_o_s_v=string&J_o_n_n=12".to_vec();
-        assert_eq!(seen(&parsed, Decoding::default()), BTreeSet::from([line, b"multi=part".to_vec(), b"string".to_vec()]));
+        assert_eq!(seen(&parsed, Decoding::default()), BTreeSet::from([line.clone(), b"multi=part".to_vec(), b"string".to_vec()]));
+        // Where no pattern asks for what is around it that is the same.
+        let mut seen = Vec::new();
+        let head = Head::new(Target::default(), Decoding::default(), &AsDecoded);
+        Body::new(Some(&parsed), None, Decoding::default(), None, &AsDecoded).each_subject(&head, false, &mut |subject| seen.push(subject.to_vec()));
+        assert_eq!(seen, [line]);
     }
 
     #[test]

@@ -228,7 +228,7 @@ fn hits(filter: &UrlFilter, head: &Head<'_>, body: Option<&mut Body<'_>>, stage:
         let mut of_body = Vec::new();
         if let Some(body) = body.filter(|_| filter.deny_body == Some(true)) {
             let mut found = Vec::new();
-            body.each_subject(head, &mut |subject| {
+            body.each_subject(head, rules.may_look_around(), &mut |subject| {
                 rules.matching(Kind::Query, &[subject], budgets, &mut found);
                 found.drain(..).for_each(|hit| add(&mut of_body, hit));
             });

@@ -5,7 +5,8 @@ use super::rule::{Action, Kind, Rule, same_id};
 use super::store::Rules;
 use crate::config::LocationConfig;
 use crate::pattern_set::{Doubt, doubt};
-use std::ffi::CStr;
+use std::cmp::Reverse;
+use std::ffi::{CStr, CString};
 
 /// Remarks about the sections of a configuration, one text each.
 #[must_use]
@@ -22,6 +23,7 @@ pub fn remarks(sections: &[&LocationConfig]) -> Vec<String> {
         }
     }
     mixed_actions(sections, &mut remarks);
+    other_kinds(sections, &mut remarks);
     remarks
 }
 
@@ -37,11 +39,7 @@ fn mixed_actions(sections: &[&LocationConfig], remarks: &mut Vec<String>) {
     for (inner, rules, of_inner) in permitting.iter().filter(|(_, rules, _)| !rules.is_alone()) {
         let is_gone = |rule: &Rule| rules.removed().chain(rules.iter().map(|own| &own.id)).any(|id| same_id(id, &rule.id));
         let is_kept = |outer: &Rules| outer.iter().any(|rule| rule.kind == Kind::Permit && !is_gone(rule));
-        let is_outer = |outer: &CStr| {
-            let rest = inner.to_bytes().strip_prefix(outer.to_bytes());
-            rest.is_some_and(|rest| rest.first().is_some_and(|next| *next == b'/' || outer.to_bytes().ends_with(b"/")))
-        };
-        for (outer, _, of_outer) in permitting.iter().filter(|(outer, rules, action)| action != of_inner && is_outer(outer) && is_kept(rules)) {
+        for (outer, _, of_outer) in permitting.iter().filter(|(outer, rules, action)| action != of_inner && is_around(outer, inner) && is_kept(rules)) {
             let word = |action: Action| if action == Action::Deny { "deny" } else { "log" };
             remarks.push(format!(
                 "QS_PermitUri: rules in {} have the action {}, those in {}, which come on top, {}; a request that none of them permits is denied",
@@ -50,6 +48,37 @@ fn mixed_actions(sections: &[&LocationConfig], remarks: &mut Vec<String>) {
                 inner.to_string_lossy(),
                 word(*of_inner)
             ));
+        }
+    }
+}
+
+/// Whether a section is around another one, by their names.
+fn is_around(outer: &CStr, inner: &CStr) -> bool {
+    let rest = inner.to_bytes().strip_prefix(outer.to_bytes());
+    rest.is_some_and(|rest| rest.first().is_some_and(|next| *next == b'/' || outer.to_bytes().ends_with(b"/")))
+}
+
+/// Rules with the id of one of another kind in the nearest section around theirs that says something about the id (FW-25a). One of the same kind is meant to replace it.
+fn other_kinds(sections: &[&LocationConfig], remarks: &mut Vec<String>) {
+    let named = sections.iter().filter_map(|section| Some((section.section.as_deref()?, &section.url.rules))).collect::<Vec<_>>();
+    for (inner, rules) in named.iter().filter(|(_, rules)| !rules.is_alone() && !rules.is_empty()) {
+        let mut around = named.iter().copied().filter(|(outer, _)| is_around(outer, inner)).collect::<Vec<_>>();
+        around.sort_by_key(|(outer, _)| Reverse((outer.to_bytes().len(), *outer)));
+        for rule in rules.iter() {
+            let is_same = |id: &CString| same_id(id, &rule.id);
+            let decides = |of_outer: &Rules| of_outer.is_alone() || of_outer.removed().any(is_same) || of_outer.iter().any(|old| is_same(&old.id));
+            // Virtual hosts may have sections with the same name.
+            let nearest = around.chunk_by(|one, next| one.0 == next.0).find(|same_name| same_name.iter().any(|(_, of_outer)| decides(of_outer)));
+            let mut of_nearest = nearest.into_iter().flatten().flat_map(|(outer, of_outer)| of_outer.iter().map(move |old| (outer, old)));
+            let Some((outer, old)) = of_nearest.find(|(_, old)| old.kind != rule.kind && is_same(&old.id)) else { continue };
+            let (new, old, id) = (rule.kind.directive(), old.kind.directive(), rule.id.to_string_lossy());
+            let (inner, outer) = (inner.to_string_lossy(), outer.to_string_lossy());
+            let remark = format!(
+                "{new} +{id} in {inner} and {old} +{id} in {outer}: only that of the section which httpd merges last is in force in {inner}, because all QS_Deny... and QS_PermitUri share their ids"
+            );
+            if !remarks.contains(&remark) {
+                remarks.push(remark);
+            }
         }
     }
 }
@@ -149,6 +178,47 @@ mod tests {
             (c"/a", &[LOG], c"/a/b", &[LOG, DENY], 1),
         ] {
             assert_eq!(said(outer, of_outer, inner, of_inner).len(), expected, "{outer:?} {of_outer:?} {inner:?} {of_inner:?}");
+        }
+    }
+
+    /// FW-25a over sections: the rule of the outer one is in force no more in the inner one.
+    #[test]
+    fn ids_of_rules_of_another_kind_around() {
+        const PATH: (&str, &[&str]) = ("QS_DenyPath", &["+a1", "deny", "x"]);
+        const QUERY: (&str, &[&str]) = ("QS_DenyQuery", &["+A1", "deny", "x"]);
+        const OTHER: (&str, &[&str]) = ("QS_DenyQuery", &["+a2", "deny", "x"]);
+        const REMOVES: (&str, &[&str]) = ("QS_DenyPath", &["-a1", "log", "x"]);
+        const OFF: (&str, &[&str]) = ("QS_DenyInheritanceOff", &[]);
+        type Line<'t> = (&'t str, &'t [&'t str]);
+        fn said(sections: &[(&CStr, &[Line<'_>])]) -> Vec<String> {
+            let sections = sections.iter().map(|(name, lines)| section(name, lines)).collect::<Vec<_>>();
+            remarks(&sections.iter().collect::<Vec<_>>())
+        }
+        let line = |inner: &str, outer: &str| {
+            format!(
+                "QS_DenyQuery +A1 in {inner} and QS_DenyPath +A1 in {outer}: only that of the section which httpd merges last is in force in {inner}, because all QS_Deny... and QS_PermitUri share their ids"
+            )
+        };
+        for (sections, expected) in [
+            (&[(c"/", &[PATH][..]), (c"/app", &[QUERY])][..], vec![line("/app", "/")]),
+            (&[(c"/app/x", &[QUERY]), (c"/app", &[PATH])], vec![line("/app/x", "/app")]),
+            (&[(c"/app/", &[OFF, PATH]), (c"/app/x/y", &[QUERY])], vec![line("/app/x/y", "/app/")]),
+            // Another rule, the same kind, beside each other, the same name.
+            (&[(c"/", &[PATH]), (c"/app", &[OTHER])], vec![]),
+            (&[(c"/", &[PATH]), (c"/app", &[PATH])], vec![]),
+            (&[(c"/a", &[PATH]), (c"/ab", &[QUERY]), (c"/b", &[QUERY])], vec![]),
+            (&[(c"/a", &[PATH]), (c"/a", &[QUERY])], vec![]),
+            // Nothing is inherited.
+            (&[(c"/", &[PATH]), (c"/app", &[OFF, QUERY])], vec![]),
+            (&[(c"/", &[PATH]), (c"/app", &[OFF]), (c"/app/x", &[QUERY])], vec![]),
+            (&[(c"/", &[PATH]), (c"/app", &[REMOVES]), (c"/app/x", &[QUERY])], vec![]),
+            // Once, with the nearest one.
+            (&[(c"/", &[PATH]), (c"/app", &[QUERY]), (c"/app/x", &[QUERY])], vec![line("/app", "/")]),
+            (&[(c"/", &[PATH]), (c"/app", &[PATH]), (c"/app/x", &[QUERY])], vec![line("/app/x", "/app")]),
+            // Of two virtual hosts.
+            (&[(c"/", &[PATH]), (c"/app", &[QUERY]), (c"/", &[QUERY]), (c"/app", &[QUERY])], vec![line("/app", "/")]),
+        ] {
+            assert_eq!(said(sections), expected, "{sections:?}");
         }
     }
 }

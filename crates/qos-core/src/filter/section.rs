@@ -10,6 +10,9 @@ use std::ffi::CString;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
+/// Among the bits of kinds: a pattern about queries may ask where it matches.
+pub(super) const LOOKS_AROUND: u8 = 1 << 7;
+
 /// A place in no section: the rule is not in force there.
 pub(super) const NOWHERE: u32 = u32::MAX;
 
@@ -25,7 +28,7 @@ pub(super) struct Section {
     pub rules: Vec<Arc<Rule>>,
     /// Rules that another kind of rule with their id has replaced: the kinds and the id, for the one who wrote it.
     pub replaced: Vec<(Kind, Kind, CString)>,
-    /// Kinds of which there are rules, one bit each.
+    /// Kinds of which there are rules, one bit each, and [`LOOKS_AROUND`].
     pub kinds: u8,
     /// Where what it makes with inner ones may be kept.
     pub room: &'static Room,
@@ -193,5 +196,6 @@ impl Section {
 }
 
 fn kinds(rules: &[Arc<Rule>]) -> u8 {
-    rules.iter().fold(0, |bits, rule| bits | 1 << rule.kind as u8)
+    let looks_around = |rule: &Rule| rule.kind == Kind::Query && rule.pattern().is_some_and(Pattern::may_look_around);
+    rules.iter().fold(0, |bits, rule| bits | 1 << rule.kind as u8 | if looks_around(rule) { LOOKS_AROUND } else { 0 })
 }

@@ -5,7 +5,7 @@
 //! other, and what they make together is found out where one of their rules matches.
 
 use super::rule::{Kind, Rule, Test, same_id};
-use super::section::{Budgets, Section};
+use super::section::{Budgets, LOOKS_AROUND, Section};
 use std::ffi::CString;
 use std::sync::{Arc, OnceLock};
 
@@ -207,6 +207,11 @@ impl Rules {
     /// Whether a rule of a kind may be in force: nothing has to be found out for it.
     pub(super) fn may_have(&self, kind: Kind) -> bool {
         self.kinds() >> kind as u8 & 1 == 1
+    }
+
+    /// Whether a text may match a rule about queries alone that does not match within a longer one.
+    pub(super) fn may_look_around(&self) -> bool {
+        self.kinds() & LOOKS_AROUND != 0
     }
 
     /// The rules in the order in which they are evaluated.

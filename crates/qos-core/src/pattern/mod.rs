@@ -1,8 +1,10 @@
 //! Regular expressions with PCRE meaning, over bytes, under a match limit (design invariant 7).
 
+mod around;
 mod end;
 mod text;
 
+use around::may_look_around;
 use end::strict_end;
 use pcre2::bytes::{Regex, RegexBuilder};
 use std::borrow::Cow;
@@ -22,6 +24,7 @@ struct Compiled {
     /// What was compiled, where that is not the text.
     strict: Option<String>,
     options: Options,
+    looks_around: bool,
     regex: Regex,
 }
 
@@ -114,7 +117,8 @@ impl Pattern {
             Some(strict) => build(text).and_then(|_| build(strict)),
             None => build(text),
         };
-        built.map(|regex| Pattern(Arc::new(Compiled { text: text.to_owned(), strict, options, regex }))).map_err(|error| PatternError {
+        let looks_around = may_look_around(text);
+        built.map(|regex| Pattern(Arc::new(Compiled { text: text.to_owned(), strict, options, looks_around, regex }))).map_err(|error| PatternError {
             offset: error.offset().map(|offset| text::place(written, offset.saturating_sub(verbs(MATCH_LIMIT).len()))),
             reason: {
                 let whole = error.to_string();
@@ -125,10 +129,10 @@ impl Pattern {
 
     /// The same pattern under another match limit, for subjects in which it may be looked for at many bytes.
     pub(crate) fn under_limit(&self, limit: u32) -> Pattern {
-        let Compiled { text, strict, options, .. } = &*self.0;
+        let Compiled { text, strict, options, looks_around, .. } = &*self.0;
         // It compiled before.
         let Ok(regex) = compile(self.source(), *options, limit) else { return self.clone() };
-        Pattern(Arc::new(Compiled { text: text.clone(), strict: strict.clone(), options: *options, regex }))
+        Pattern(Arc::new(Compiled { text: text.clone(), strict: strict.clone(), options: *options, looks_around: *looks_around, regex }))
     }
 
     /// What PCRE's interpreter says, compiled for this call: the arbiter of tests. Its compiler to machine code, which [`Pattern::matches`] uses, keeps groups that a
@@ -154,6 +158,13 @@ impl Pattern {
     /// The pattern in PCRE's words, with nothing to be said about `$`.
     pub(crate) fn source(&self) -> &str {
         self.0.strict.as_deref().unwrap_or(&self.0.text)
+    }
+
+    /// Whether it may ask what stands before or behind what it matches, or where that is (`^`, `$`, `\b`, `(?=..)`): if not, it matches in every text that holds one in which it matches. Rather
+    /// too often true.
+    #[must_use]
+    pub fn may_look_around(&self) -> bool {
+        self.0.looks_around
     }
 
     /// How it is meant besides what it says itself.
@@ -223,6 +234,33 @@ impl fmt::Debug for Pattern {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patterns_that_look_around() {
+        for (pattern, looks) in [
+            ("union\\s+select|drop", false),
+            ("[^a-z]+(?:b|c)(?i)d(?s-i:.)", false),
+            (r"\^\$\[^", true),
+            (r"\^\$\\[^\]]", false),
+            ("^a", true),
+            ("a$", true),
+            (r"a\b", true),
+            (r"\Aa", true),
+            (r"\\A", false),
+            ("(?=a)", true),
+            ("(?>a)", true),
+            ("(?<n>a)", true),
+            ("(*ACCEPT)a", true),
+            ("a++b", true),
+            ("(?:aab|a)?+a", true),
+            ("a{2}+", true),
+            ("a+b?c*[+-]+", false),
+            (r"\c[^a", true),
+            ("", false),
+        ] {
+            assert_eq!(Pattern::new(pattern.as_bytes()).map(|pattern| pattern.may_look_around()), Ok(looks), "{pattern}");
+        }
+    }
 
     #[test]
     fn patterns_are_unanchored_and_take_bytes() {

@@ -29,7 +29,7 @@ pub use backtrack::{Doubt, doubt};
 
 use crate::pattern::{Match, Pattern};
 pub use run::Run;
-pub use whole::Whole;
+pub use whole::{Whole, is_whole};
 
 use automaton::Automaton;
 use compile::Limits;

@@ -4,6 +4,7 @@ use super::automaton::{Automaton, Row};
 use super::syntax;
 use super::translate::{Translation, is_anchored, translate};
 use crate::pattern::Pattern;
+use regex_syntax::hir::Look;
 
 /// Bytes of the table that it is made of.
 const BYTES: usize = 1 << 20;
@@ -71,6 +72,15 @@ impl Whole {
     }
 }
 
+/// Whether a pattern says where a subject begins and where it ends, each of its alternatives: nothing may stand around what it matches.
+#[must_use]
+pub fn is_whole(pattern: &Pattern) -> bool {
+    syntax::read_with_groups(pattern).is_some_and(|node| {
+        let expression = translate(&node).expression;
+        is_anchored(&expression) && expression.properties().look_set_suffix().contains(Look::End)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +95,39 @@ mod tests {
         }
         for text in ["a$", "^a", "^a|b$", "^(a)\\1$", "^(?=a).$"] {
             assert!(of(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_may_stand_around() {
+        for (text, expected) in [
+            ("^a$", true),
+            ("(?i)^a\\z", true),
+            (r"\Aa\Z", true),
+            ("^$", true),
+            ("^a$|^b$", true),
+            ("^(?:a|b)$", true),
+            ("(^a|^b)$", true),
+            ("^(a|b$)$", true),
+            (r"^(.)\1$", true),
+            ("^(?=a|b)[ab]+$", true),
+            ("(?x) ^ a $ # b", true),
+            ("a", false),
+            ("^a", false),
+            ("a$", false),
+            ("^a|b$", false),
+            ("^a$|b", false),
+            ("|^a$", false),
+            ("^(a$|b)", false),
+            ("(?:^a|b)$", false),
+            (r"^a\$", false),
+            (r"^a\Q$", false),
+            ("^a[$]", false),
+            ("^a(b$)?", false),
+            ("(?m)^a$", false),
+            (r"^\p{L}$", false),
+        ] {
+            assert_eq!(is_whole(&Pattern::with(text.as_bytes(), Pattern::URL).unwrap()), expected, "{text}");
         }
     }
 
