@@ -305,3 +305,50 @@ fn x_forwarded_for_tells_clients_apart() {
     assert_eq!([ask("192.0.2.1", ""), ask("192.0.2.2", ""), ask("192.0.2.3", ""), ask("192.0.2.4", "")], [Some(500), Some(200), Some(500), Some(200)]);
     server.expect_line("mod_qos(060): access denied, QS_ClientEventBlockCount rule: max=2, current=2, age=#, c=192.0.2.3, id=*");
 }
+
+/// FW-31 of filters.md: what is denied or dropped is said of the client that mod_remoteip found, not of the balancer; and of the connection's where it believes nobody.
+#[test]
+fn messages_about_requests_name_the_client() {
+    let config = "RemoteIPHeader X-Forwarded-For\nRemoteIPInternalProxy 127.0.40.0/24\nQS_LimitRequestBody 100\nQS_RequestHeaderFilterRule X-Deny deny ^1$ 3\n\
+                  QS_ResponseHeaderFilterRule Last-Modified ^never$ 100\n\
+                  <Location /deny>\nQS_DenyPath +path deny ^/deny\n</Location>\n<Location /event>\nQS_DenyEvent +event deny !NONE\n</Location>\n\
+                  <Location /permit>\nQS_PermitUri +p deny ^/none$\n</Location>\n<Location /header>\nQS_RequestHeaderFilter on\n</Location>\n\
+                  <Location /small.txt>\nQS_ResponseHeaderFilter on\n</Location>\n<Location /encoding>\nQS_InvalidUrlEncoding deny\n</Location>\n\
+                  <Location /body>\nQS_DenyQueryBody on\n</Location>";
+    let server = serving(config).start();
+    let large = format!("64\r\n{}\r\n1\r\nx\r\n0\r\n\r\n", "x".repeat(100));
+    for (n, (target, headers, body, status, line)) in [
+        ("GET /deny", "", "", 403, "040): access denied, QS_DenyPath rule id: path (^/deny), action=deny"),
+        ("GET /event", "", "", 403, "040): access denied, QS_DenyEvent rule id: event (!NONE), action=deny"),
+        ("GET /permit", "", "", 403, "041): access denied, no permit rule match, action=deny"),
+        ("GET /header", "X-Odd: 1\r\n", "", 404, "042): drop request header: 'X-Odd: 1', (no rule available)"),
+        ("GET /small.txt", "", "", 200, "042): drop response header: 'Last-Modified: "),
+        ("GET /header", "X-Deny: 2\r\n", "", 403, "043): access denied, request header: 'X-Deny: 2', (pattern=^1$, max. length=3)"),
+        ("POST /limit", "Content-Length: 101\r\n", &"x".repeat(101), 413, "044): access denied, QS_LimitRequestBody: max=100 this=101"),
+        ("POST /cgi/upload", "Transfer-Encoding: chunked\r\n", &large, 413, "044): access denied, QS_LimitRequestBody: max=100 this=101"),
+        ("GET /encoding?%zz", "", "", 403, "046): access denied, invalid url encoding, action=deny"),
+        (
+            "POST /body",
+            "Content-Type: application/json\r\nContent-Length: 1\r\n",
+            "{",
+            403,
+            "048): access denied, invalid request body (JSON: ends too early at byte 1), type=application/json, action=deny",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let named = format!("192.0.2.{n}");
+        for (from, client) in [(PROXY, named.as_str()), (OTHER, OTHER)] {
+            let id = &line[..3];
+            let before = server.lines(id).len();
+            let mut connection = server.client_from(from);
+            connection.send(format!("{target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Forwarded-For: {named}\r\n{headers}\r\n{body}")).unwrap();
+            let response = connection.read_response().unwrap_or_else(|error| panic!("{target}: {error}: {}", server.error_log()));
+            assert_eq!(response.status, status, "{target}: {}", server.error_log());
+            let new = &server.lines(id)[before..];
+            assert!(new.iter().any(|said| said.starts_with(&format!("mod_qos({line}"))), "{target}: {new:#?}");
+            assert!(new.iter().all(|said| said.contains(&format!(", c={client}, id="))), "{target} from {from}: {new:#?}");
+        }
+    }
+}

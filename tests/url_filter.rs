@@ -1,4 +1,4 @@
-//! Deny and permit rules about a request (filters.md sections 2 to 6, 11, 15.1 to 15.5, 15.8, 15.10, 16.1 and 16.2).
+//! Deny and permit rules about a request (filters.md sections 2 to 6 with the vectors of 4.1, 11, 15.1 to 15.5, 15.8, 15.10, 16.1 and 16.2).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -55,6 +55,65 @@ fn the_vectors_of_the_specification() {
             });
         }
     });
+}
+
+/// A pattern of exactly these bytes.
+fn exactly(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect()
+}
+
+/// Section 4.1, as each kind of rule sees what was decoded: the whole of it, byte by byte.
+#[test]
+fn the_vectors_of_decoding() {
+    const MODES: [&str; 2] = ["once", "uni"];
+    let expected = |mode: &str, row: &vectors::Vector| if mode == "uni" { row.2.unwrap_or(row.1) } else { row.1 };
+    let mut config = String::new();
+    for mode in MODES {
+        for (number, row) in vectors::DECODED.iter().enumerate() {
+            let pattern = exactly(expected(mode, row).0);
+            for (kind, rules) in [
+                ("permit", format!("QS_PermitUri +r deny \"^/{mode}/permit/{number}\\?{pattern}$\"")),
+                ("query", format!("QS_DenyQuery +r deny \"^{pattern}$\"")),
+                ("line", format!("QS_DenyRequestLine +r deny \"^GET /{mode}/line/{number}\\?{pattern} HTTP/1\\.1$\"")),
+                ("path", format!("QS_DenyPath +r deny \"^/{mode}/path/{number}/{pattern}$\"")),
+            ] {
+                let encoding = if kind == "permit" { "QS_InvalidUrlEncoding log\n" } else { "" };
+                config += &format!("<Location /{mode}/{kind}/{number}>\nQS_Decoding {mode}\n{encoding}{rules}\n</Location>\n");
+            }
+        }
+    }
+    let server = filtering(&config).start();
+    // What a log shows of a target and of what was found.
+    let notes = |target: &str| {
+        let line = server.logged(&target.replace('\\', "\\\\"));
+        let value = |name: &str| line.split(&format!(" {name}=")).nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default().to_owned();
+        (value("QS_RuleId"), value("QS_ErrorNotes"))
+    };
+    for mode in MODES {
+        for (number, row) in vectors::DECODED.iter().enumerate() {
+            let (input, (_, errors)) = (row.0, expected(mode, row));
+            let of = |kind: &str, separator: &str| format!("/{mode}/{kind}/{number}{separator}{input}");
+            // A permit rule sees what comes of one pass, and nothing else.
+            let target = of("permit", "?");
+            assert_eq!(ask(&server, &target), 404, "{target}: {}", server.error_log());
+            assert_eq!(notes(&target).1, if errors > 0 { "046" } else { "-" }, "{target}");
+            let target = format!("{target}!");
+            assert_eq!((ask(&server, &target), notes(&target).1.as_str()), (403, "041"), "{target}");
+            for (target, other) in [(of("query", "?"), format!("{}!", of("query", "?"))), (of("line", "?"), format!("{}!", of("line", "?")))] {
+                assert_eq!((ask(&server, &target), notes(&target).0.as_str()), (403, "r"), "{target}: {}", server.error_log());
+                assert_eq!(ask(&server, &other), 404, "{other}: {}", server.error_log());
+            }
+            // httpd itself refuses paths with escapes that are none, and with NUL.
+            let refused = input.contains("%00") || (input.contains('%') && row.1.1 > 0);
+            let target = of("path", "/");
+            let status = ask(&server, &target);
+            if refused {
+                assert!([400, 404].contains(&status), "{target}: {status}");
+            } else {
+                assert_eq!((status, notes(&target).0.as_str()), (403, "r"), "{target}: {}", server.error_log());
+            }
+        }
+    }
 }
 
 /// The resident memory of a process, kB.
@@ -355,4 +414,63 @@ fn targets_that_are_no_paths() {
     let audited = "[GET http:/small.txt?a://x/shop/item HTTP/1.1] /small.txt?a://x/shop/item";
     let read = || std::fs::read_to_string(server.root().join("audit_log")).unwrap_or_default();
     assert!(httpd_lab::wait_until(Duration::from_secs(5), || read().lines().any(|line| line == audited)), "{}", read());
+}
+
+/// E3: a pattern that takes too long is never passed over in silence. A deny rule denies or logs as if it had matched; a permit rule has not.
+#[test]
+fn patterns_that_take_too_long() {
+    let config = "LimitRequestLine 100000\n<Location /deny>\nQS_DenyQuery +slow deny ^(a+)+\\1$\nQS_DenyQuery +other deny never\n</Location>\n\
+                  <Location /log>\nQS_DenyQuery +slow log ^(a+)+\\1$\n</Location>\n\
+                  <Location /path>\nQS_DenyPath +path deny ^/path/(a+)+\\1$\n</Location>\n\
+                  <Location /line>\nQS_DenyRequestLine +line deny \"^GET /line[?](a+)+\\1$\"\n</Location>\n\
+                  <Location /permit>\nQS_PermitUri +p deny ^/permit[?](a+)+\\1$\n</Location>\n\
+                  <Location /permit/also>\nQS_PermitUri +p deny ^/permit/also[?](a+)+\\1$\nQS_PermitUri +q deny ^/permit/also[?]a+c$\n</Location>\n\
+                  <Location /permit/log>\nQS_PermitUri +p log ^/permit/log[?](a+)+\\1$\n</Location>";
+    let server = filtering(config).start();
+    let long = "a".repeat(2000) + "c";
+    for (target, status, notes, line) in [
+        (
+            "/deny?{}",
+            403,
+            "QS_RuleId=slow QS_ErrorNotes=040 mod_qos_ev=D;",
+            "040): access denied, QS_DenyQuery rule id: slow (^(a+)+\\\\1$), action=deny, limit=1",
+        ),
+        (
+            "/log?{}",
+            404,
+            "QS_RuleId=slow QS_ErrorNotes=040 mod_qos_ev=-",
+            "040): access denied, QS_DenyQuery rule id: slow (^(a+)+\\\\1$), action=log only, limit=1",
+        ),
+        (
+            "/path/{}",
+            403,
+            "QS_RuleId=path QS_ErrorNotes=040 mod_qos_ev=D;",
+            "040): access denied, QS_DenyPath rule id: path (^/path/(a+)+\\\\1$), action=deny, limit=1",
+        ),
+        (
+            "/line?{}",
+            403,
+            "QS_RuleId=line QS_ErrorNotes=040 mod_qos_ev=D;",
+            "040): access denied, QS_DenyRequestLine rule id: line (^GET /line[?](a+)+\\\\1$), action=deny, limit=1",
+        ),
+        ("/permit?{}", 403, "QS_RuleId=- QS_ErrorNotes=041 mod_qos_ev=D;", "041): access denied, no permit rule match, action=deny, limit=1"),
+        ("/permit/log?{}", 404, "QS_RuleId=- QS_ErrorNotes=041 mod_qos_ev=-", "041): access denied, no permit rule match, action=log only, limit=1"),
+        // Within the limit: no word of it.
+        ("/deny?aac", 404, "QS_RuleId=- QS_ErrorNotes=- mod_qos_ev=-", ""),
+        ("/deny?aa", 403, "QS_RuleId=slow QS_ErrorNotes=040 mod_qos_ev=D;", "040): access denied, QS_DenyQuery rule id: slow (^(a+)+\\\\1$), action=deny"),
+        ("/permit?aa", 404, "QS_RuleId=- QS_ErrorNotes=- mod_qos_ev=-", ""),
+        ("/permit?aac", 403, "QS_RuleId=- QS_ErrorNotes=041 mod_qos_ev=D;", "041): access denied, no permit rule match, action=deny"),
+        // Another rule permits it: nothing was denied for the limit.
+        ("/permit/also?{}", 404, "QS_RuleId=- QS_ErrorNotes=- mod_qos_ev=-", ""),
+    ] {
+        let target = target.replace("{}", &long);
+        let before = ["040", "041"].map(|id| server.lines(id).len());
+        assert_eq!(ask(&server, &target), status, "{target}: {}", server.error_log());
+        assert!(server.logged(&target).ends_with(notes), "{}", server.logged(&target));
+        let new = ["040", "041"].iter().zip(before).flat_map(|(id, before)| server.lines(id)[before..].to_vec()).collect::<Vec<_>>();
+        match line {
+            "" => assert!(new.is_empty(), "{target}: {new:?}"),
+            _ => assert!(new.len() == 1 && new[0].starts_with(&format!("mod_qos({line}, c={FROM}, id=")), "{target}: {new:?}"),
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Deny and permit rules about bodies (filters.md sections 5, 15.5, 15.8, 15.9, 16.3 and 16.4).
+//! Deny and permit rules about bodies (filters.md sections 5, 7.6, 15.5, 15.8, 15.9, 16.3 and 16.4).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -381,4 +381,128 @@ fn bodies_of_unknown_types() {
         assert_eq!(ask(&server, &post(name, target, header, body, None)), status, "{name}: {}", server.error_log());
     }
     assert_eq!(server.lines("048").len(), 1, "{:?}", server.lines("048"));
+}
+
+/// Its number, the query, the body, and the line of parameters or what is wrong.
+type JsonVector<'a> = (&'a str, &'a str, &'a [u8], Result<&'a str, &'a str>);
+
+/// Section 7.6, as it is required: the parameters that a permit rule and an access log see, byte by byte, or what is wrong with the text.
+#[test]
+fn the_vectors_of_json() {
+    let levels = |n: usize| [b"[".repeat(n).as_slice(), b"1", &b"]".repeat(n)].concat();
+    let deep = format!("J{}_n=1", "_a0".repeat(79));
+    let rows: [JsonVector; 28] = [
+        ("1", "", br#"{"a":1}"#, Ok("J_o_a_n=1")),
+        ("2", "", br#"[1,2,{"x":true},null]"#, Ok("J_a0_n=1&J_a1_n=2&J_a2_o_x_b=true&J_a3_b=null")),
+        ("3", "", b"[[1,2],[3]]", Ok("J_a0_a0_n=1&J_a0_a1_n=2&J_a1_a0_n=3")),
+        ("4", "", br#"{"a b":"c&d=e"}"#, Ok("J_o_a b_v=c&d=e")),
+        ("5", "", br#"{"n":-1.5e+3}"#, Ok("J_o_n_n=-1.5e+3")),
+        ("6", "", br#"{"a":"t\t"}"#, Ok(r"J_o_a_v=t\t")),
+        ("7", "", br#"{"a":"\u0053ELECT"}"#, Ok(r"J_o_a_v=\u0053ELECT")),
+        ("8", "", br#"{"a":"50%41"}"#, Ok("J_o_a_v=50%41")),
+        ("9", "", b"123abc", Err("invalid number at byte 3")),
+        ("10", "", b"0x10", Err("invalid number at byte 1")),
+        ("11", "", br#"{"a":1}{"b":"z"}"#, Err("data behind the value at byte 7")),
+        ("12", "", br#"{"a":1, zzz "b":2}"#, Err("name expected at byte 8")),
+        ("13", "", br#"{"a":1, zzz"#, Err("name expected at byte 8")),
+        ("14", "", b"{", Err("ends too early at byte 1")),
+        ("15", "", b"{}", Ok("J_o=")),
+        ("16", "", br#"{"a":[]}"#, Ok("J_o_a_a=")),
+        ("17", "", br#"{"a":""}"#, Ok("J_o_a_v=")),
+        ("18", "", br#"{"a":"x\\","b":"y"}"#, Ok(r"J_o_a_v=x\\&J_o_b_v=y")),
+        ("19", "", b"{\"a\":\"caf\xc3\xa9\"}", Ok("J_o_a_v=caf\u{e9}")),
+        ("20", "", &levels(79), Ok(&deep)),
+        ("21", "", &levels(80), Err("limit: nesting at byte 80")),
+        ("22a", "", br#"{"a":1 "b":2}"#, Err("comma expected at byte 7")),
+        ("22b", "", b"[1 2]", Err("comma expected at byte 3")),
+        ("22c", "", br#"{"a""#, Err("ends too early at byte 4")),
+        ("22d", "", br#"{"a" 1}"#, Err("colon expected at byte 5")),
+        ("23", "", b"{\"a\":1}\n", Ok("J_o_a_n=1")),
+        ("24", "?s=12", br#"{"a":1}"#, Ok("s=12&J_o_a_n=1")),
+        ("25", "", b"   ", Err("ends too early at byte 3")),
+    ];
+    let exactly = |text: &str| text.bytes().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
+    let location = |(name, _, _, expected): &JsonVector| {
+        let pattern = exactly(expected.unwrap_or("none"));
+        format!("<Location /json/{name}>\nQS_PermitUriBody on\nQS_PermitUri +p deny \"^/json/{name}\\?{pattern}$\"\n</Location>\n")
+    };
+    // What escapes stand for is looked at by deny rules alone.
+    let escapes = "<Location /escapes>\nQS_DenyQueryBody on\nQS_DenyQuery +tab deny ^t\\x09$\nQS_DenyQuery +select deny ^SELECT$\n</Location>\n";
+    let log = "LogFormat \"%{qos-path}n%{qos-query}n\" audit\nCustomLog @ROOT@/audit_log audit\n";
+    let server = serving(&(rows.iter().map(location).collect::<String>() + escapes + log));
+    let read = || std::fs::read_to_string(server.root().join("audit_log")).unwrap_or_default();
+    for (name, query, body, expected) in rows {
+        let target = format!("/json/{name}");
+        let send = || server.client_from(FROM).request("POST", &format!("{target}{query}"), &[JSON], body).unwrap().status;
+        match expected {
+            Ok(line) => {
+                assert_eq!(send(), 404, "{name}: {}", server.error_log());
+                let escaped = |byte: u8| match byte {
+                    b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-' => char::from(byte).to_string(),
+                    _ => format!("%{byte:02x}"),
+                };
+                // What separates parameters stands as it is.
+                let noted =
+                    |line: &str| line.split_once('=').map(|(name, value)| [name, value].map(|text| text.bytes().map(escaped).collect::<String>()).join("="));
+                let parameters = if name == "4" { vec![line] } else { line.split('&').collect() };
+                let line = format!("{target}?{}", parameters.into_iter().filter_map(noted).collect::<Vec<_>>().join("&"));
+                assert!(wait_until(Duration::from_secs(5), || read().lines().any(|found| found == line)), "{name}: {line}: {}", read());
+            }
+            Err(reason) => {
+                let before = server.lines("048").len();
+                assert_eq!(send(), 403, "{name}: {}", server.error_log());
+                let lines = server.lines("048");
+                let said = format!("mod_qos(048): access denied, invalid request body (JSON: {reason}), type=application/json, action=deny, c={FROM}, id=");
+                assert!(lines.len() == before + 1 && lines[before].starts_with(&said), "{name}: {lines:#?}");
+            }
+        }
+    }
+    // Whatever is permitted is so for these parameters only.
+    assert_eq!(ask(&server, &post("1", "/json/1", JSON, br#"{"a":11}"#, Some("041"))), 403);
+    for (name, body, rule) in [("6", br#"{"a":"t\t"}"#.as_slice(), "tab"), ("7", br#"{"a":"\u0053ELECT"}"#, "select")] {
+        assert_eq!(ask(&server, &post(name, "/escapes", JSON, body, Some(rule))), 403, "{name}: {}", server.error_log());
+        assert!(server.error_log().contains(&format!(" rule id: {rule} (")), "{name}: {}", server.error_log());
+    }
+}
+
+/// FW-27: what is no rule needs none: encodings, and whether a body is what its type says.
+#[test]
+fn sections_without_rules() {
+    const DENY: &str = "QS_InvalidUrlEncoding deny\n";
+    const BODY: &str = "QS_DenyQueryBody on\n";
+    const PERMIT: &str = "QS_PermitUriBody on\n";
+    let locations = [
+        ("deny", DENY.to_owned()),
+        ("log", "QS_InvalidUrlEncoding log\n".to_owned()),
+        ("off", "QS_InvalidUrlEncoding off\n".to_owned()),
+        ("body", BODY.to_owned()),
+        ("permit", PERMIT.to_owned()),
+        ("both", format!("{DENY}{BODY}")),
+        ("strict", format!("{BODY}QS_BodyStrict on\n")),
+    ];
+    let config = locations.iter().map(|(name, text)| format!("<Location /{name}>\n{text}</Location>\n")).collect::<String>();
+    let server = serving(&config);
+    for (row, status) in [
+        (get("deny, query", "/deny/x?a=%zz", NO_TYPE, Some("046")), 403),
+        (get("deny, nothing wrong", "/deny/x?a=%41", NO_TYPE, None), 404),
+        (post("deny, a body that nobody looks at", "/deny/x", FORM, b"a=%zz", None), 404),
+        (get("log", "/log/x?a=%zz", NO_TYPE, Some("046")), 404),
+        (get("off", "/off/x?a=%zz", NO_TYPE, None), 404),
+        (post("body, encoding", "/body/x", FORM, b"a=%zz", None), 404),
+        (post("body, JSON", "/body/x", JSON, b"{", Some("048")), 403),
+        (post("body, JSON that is right", "/body/x", JSON, b"{}", None), 404),
+        (post("body, multipart", "/body/x", MULTIPART, b"x", Some("048")), 403),
+        (post("permit, JSON", "/permit/x", JSON, b"{", Some("048")), 403),
+        (post("permit, multipart", "/permit/x", MULTIPART, b"x", Some("048")), 403),
+        (post("permit without rules", "/permit/x", FORM, b"a=1", None), 404),
+        (post("both, encoding", "/both/x", FORM, b"a=%zz", Some("046")), 403),
+        (post("both, JSON", "/both/x", JSON, b"{", Some("048")), 403),
+        (post("both, nothing wrong", "/both/x", FORM, b"a=%41", None), 404),
+        (post("strict", "/strict/x", PLAIN, b"x", Some("048")), 403),
+    ] {
+        let before = IDS.map(|id| server.lines(id).len());
+        assert_eq!(ask(&server, &row), status, "{}: {}", row.name, server.error_log());
+        let new = IDS.iter().zip(before).flat_map(|(id, before)| vec![*id; server.lines(id).len() - before]).collect::<Vec<_>>();
+        assert_eq!(new, row.expected.into_iter().collect::<Vec<_>>(), "{}: {}", row.name, server.error_log());
+    }
 }

@@ -1,4 +1,4 @@
-//! Inputs and expected verdicts (filters.md sections 16.1 and 16.2), for the tests of this crate and for those against httpd.
+//! Inputs and expected verdicts (filters.md sections 4.1, 16.1 and 16.2), for the tests of this crate and for those against httpd.
 
 /// The reference configuration of section 16, its part about URLs.
 pub const CONFIGURATION: &str = r#"
@@ -121,3 +121,41 @@ pub const PAD: usize = 1500;
 pub fn target(row: &Row) -> String {
     row.1.replace("{PAD}", &"x".repeat(PAD))
 }
+
+/// What comes of one pass of decoding, and the number of errors.
+pub type Decoded = (&'static [u8], u32);
+
+/// An input, what comes of it without `uni`, and with it; `None`: the same.
+pub type Vector = (&'static str, Decoded, Option<Decoded>);
+
+/// The vectors of section 4.1. A request line can carry each of these inputs: none has a control
+/// character or a blank in it; such bytes (NUL in 8 and 25, blanks in 15, 0x15 in 27) come of decoding only.
+pub const DECODED: &[Vector] = &[
+    ("a%41b", (b"aAb", 0), None),
+    ("%2541", (b"%41", 0), None),
+    ("%25%34%31", (b"%41", 0), None),
+    ("%zz", (b"%zz", 1), None),
+    ("%4", (b"%4", 1), None),
+    ("%", (b"%", 1), None),
+    ("%%41", (b"%A", 1), None),
+    ("%00x", (b"\0x", 0), None),
+    ("%c0%af", (b"\xc0\xaf", 0), None),
+    (r"\x41", (b"A", 0), None),
+    (r"\X41", (br"\X41", 0), None),
+    (r"\x4", (br"\x4", 1), None),
+    (r"\x", (br"\x", 1), None),
+    (r"a\b", (br"a\b", 0), None),
+    ("+a+", (b" a ", 0), None),
+    ("%u0041", (b"%u0041", 1), Some((b"A", 0))),
+    ("%U0041", (b"%U0041", 1), Some((b"A", 0))),
+    ("%u003", (b"%u003", 1), None),
+    ("%u00", (b"%u00", 1), None),
+    (r"\u0041", (br"\u0041", 0), Some((b"A", 0))),
+    (r"\u0", (br"\u0", 0), Some((br"\u0", 1))),
+    ("%uff1c", (b"%uff1c", 1), Some((b"<", 0))),
+    ("%uFF5e", (b"%uFF5e", 1), Some((b"~", 0))),
+    ("%uff5f", (b"%uff5f", 1), Some((b"_", 0))),
+    ("%uff00", (b"%uff00", 1), Some((b"\0", 0))),
+    ("%u0153", (b"%u0153", 1), Some((b"S", 0))),
+    ("%u2215", (b"%u2215", 1), Some((b"\x15", 0))),
+];
