@@ -173,4 +173,14 @@ proptest! {
             }
         }
     }
+
+    /// What does not look around matches in a longer text as well.
+    #[test]
+    fn what_does_not_look_around(pattern in pattern(), before in subject(), subject in subject(), behind in subject()) {
+        let Ok(pattern) = Pattern::with(pattern.as_bytes(), Pattern::URL) else { return Ok(()) };
+        if !pattern.may_look_around() && pattern.matches(&subject) == Match::Yes {
+            let longer = [before, subject, behind].concat();
+            prop_assert_ne!(pattern.matches(&longer), Match::No, "{:?} in {}", pattern, longer.escape_ascii());
+        }
+    }
 }
