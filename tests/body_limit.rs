@@ -2,11 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use httpd_lab::http2::{Said, run};
 use httpd_lab::{Builder, Mpm, RawClient, Server, wait_until};
+
+mod modules;
+use modules::Modules;
 
 const SECONDS: fn(u64) -> Duration = Duration::from_secs;
 
@@ -320,6 +324,47 @@ fn the_error_page_is_shown_for_bodies_of_all_kinds() {
                 }
             }
         }
+        server.stop();
+    }
+}
+
+/// Handlers that ignore that a read fails: whatever they say, there is one answer, and nothing stands behind it.
+#[test]
+fn handlers_that_answer_all_the_same() {
+    let modules = Modules::new().build("stubborn", "stubborn.c", &[]);
+    let pages = "SetEnvIf X-Page (.+) QS_ErrorPage=$1\nQS_ErrorResponseCode 503\nErrorDocument 400 /small.txt\n<Location /stubborn>\nSetHandler stubborn\n</Location>\n\
+                 <Location /stubborn/deflate>\nSetOutputFilter DEFLATE\n</Location>";
+    for mpm in Mpm::ALL {
+        let server = limited().load("deflate").config(&modules.load("stubborn")).mpm(mpm).config(pages).start();
+        std::fs::write(server.docs().join("page.txt"), "the page\n").unwrap();
+        let script = server.root().join("cgi/page");
+        std::fs::write(&script, "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n%s %s\\n' \"$REQUEST_METHOD\" \"$(wc -c)\"\n").unwrap();
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let (page, by_script, elsewhere) = ("X-Page: /page.txt", "X-Page: /cgi/page", "X-Page: https://status.example/busy");
+        for (path, headers, status, end) in [
+            ("/stubborn", vec![page], 503, "\r\n\r\nthe page\n"),
+            ("/stubborn", vec![elsewhere], 302, "</body></html>\n"),
+            ("/stubborn", vec![], 413, "</body></html>\n"),
+            ("/stubborn/deflate", vec![page, "Accept-Encoding: gzip"], 503, "\r\n\r\nthe page\n"),
+            ("/stubborn?400", vec![page], 503, "\r\n\r\nthe page\n"),
+            // An answer has begun.
+            ("/stubborn?early413", vec![page], 200, "\r\n\r\n6\r\nearly\n\r\n0\r\n\r\n"),
+            ("/stubborn?nothing", vec![page], 204, "\r\n\r\n"),
+            // A page that would read a body has none.
+            ("/stubborn", vec![by_script], 503, "\r\n\r\nGET 0\n"),
+            ("/cgi/upload", vec![by_script], 503, "\r\n\r\nGET 0\n"),
+            ("/small.txt", vec![by_script], 503, "\r\n\r\nGET 0\n"),
+        ] {
+            let mark = if path.contains('?') { "&" } else { "?" };
+            let (_, tag) = tagged("");
+            let target = format!("{path}{}", tag.replacen('?', mark, 1));
+            let seen = post(server.client(), &target, &headers, &Chunked(vec![1000; 5]));
+            let log = || format!("{mpm:?} {path} {headers:?}: {:?} {}\n{}{}", seen.statuses, seen.text, server.access_log(), server.error_log());
+            // A script without a length is sent in chunks.
+            let text = seen.text.replace("6\r\nGET 0\n\r\n0\r\n\r\n", "GET 0\n");
+            assert!(seen.statuses == [status] && text.ends_with(end) && !text.contains("after") && seen.closed, "{}", log());
+        }
+        assert!(!server.error_log().contains("exit signal"), "{}", server.error_log());
         server.stop();
     }
 }

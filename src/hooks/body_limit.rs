@@ -77,6 +77,10 @@ pub fn too_large(request: Request<'_>, state: &mut RequestState, runtime: &Runti
     denied(request, state, runtime, &denial)
 }
 
+/// With what readers of a body answer that they could not read.
+const FAILED_READS: [u32; 5] =
+    [ffi::HTTP_BAD_REQUEST, ffi::HTTP_REQUEST_ENTITY_TOO_LARGE, ffi::HTTP_INTERNAL_SERVER_ERROR, ffi::HTTP_BAD_GATEWAY, ffi::HTTP_SERVICE_UNAVAILABLE];
+
 /// A body turns out to be too long while it is read, by this request or by one that it was redirected from: logs and counts; false in log-only mode.
 pub fn ends_body(request: Request<'_>, limit: u64, length: u64) -> bool {
     let Some(runtime) = runtime() else { return false };
@@ -89,8 +93,8 @@ pub fn ends_body(request: Request<'_>, limit: u64, length: u64) -> bool {
         return false;
     }
     if error_page(request).is_some() {
-        // Whoever reads the body may answer by himself; what httpd has for that must not stand before the page.
-        request.forget_error_document(ffi::HTTP_REQUEST_ENTITY_TOO_LARGE as c_int);
+        // Whoever reads the body may answer with an error of his own; what httpd has for that must not stand before the page.
+        FAILED_READS.iter().for_each(|status| request.forget_error_document(*status as c_int));
     }
     true
 }

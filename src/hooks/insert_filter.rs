@@ -35,8 +35,8 @@ pub unsafe extern "C" fn insert_error_filter(r: *mut ffi::request_rec) {
     guard("insert_error_filter", (), || {
         // SAFETY: httpd passes the request.
         let Some(request) = (unsafe { Request::new(r) }) else { return };
-        if RequestState::of(request.initial()).is_some_and(|state| state.body_too_large && !state.denied) {
-            filters::replace_answer(request);
+        if let Some(state) = RequestState::of(request.initial()).filter(|state| state.body_too_large) {
+            filters::replace_answer(request, state.denied);
         }
         if feature::any(feature::RESPONSES) {
             begin(request, filters::add_error_filter);

@@ -102,9 +102,10 @@ impl<'a> Request<'a> {
         self.get().status
     }
 
-    /// Whether a part of the response body was sent.
-    pub fn has_sent_body(self) -> bool {
-        self.get().sent_bodyct != 0
+    /// Whether the response has begun: a part of its body was sent, or its head, where it has nothing else.
+    pub fn has_begun_response(self) -> bool {
+        // SAFETY: a live request.
+        self.get().sent_bodyct != 0 || unsafe { ffi::qos_shim_sent_head_only(self.as_ptr()) } != 0
     }
 
     /// The request that this one was redirected to.
@@ -381,10 +382,10 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// This request has no `ErrorDocument` for a status, but a text without content.
+    /// This request has no `ErrorDocument` for a status, but an empty text.
     pub fn forget_error_document(self, status: std::ffi::c_int) {
-        // SAFETY: a live request; a text begins with a quote.
-        unsafe { ffi::ap_custom_response(self.as_ptr(), status, c"\"".as_ptr()) };
+        // SAFETY: a live request and a string.
+        unsafe { ffi::ap_custom_response(self.as_ptr(), status, c"".as_ptr()) };
     }
 
     /// Adds a variable that nobody has set yet: cheaper than looking for an old value.

@@ -340,6 +340,19 @@ void qos_shim_add_eos(apr_bucket_brigade *brigade)
     APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(brigade->bucket_alloc));
 }
 
+int qos_shim_sent_head_only(request_rec *r)
+{
+    ap_filter_t *filter;
+
+    if (!r->header_only && r->status != HTTP_NO_CONTENT && r->status != HTTP_NOT_MODIFIED)
+        return 0;
+    /* The filter that sends the head has a context when it has begun, and is taken away at its end. */
+    for (filter = r->proto_output_filters; filter; filter = filter->next)
+        if (!strcmp(filter->frec->name, "http_header"))
+            return filter->ctx != NULL;
+    return 1;
+}
+
 void qos_shim_inflate(request_rec *r)
 {
     ap_add_input_filter("DEFLATE", NULL, r, r->connection);

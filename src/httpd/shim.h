@@ -55,6 +55,8 @@ void qos_shim_add_flush(apr_bucket_brigade *brigade);
 void qos_shim_add_bytes(apr_bucket_brigade *brigade, const char *bytes, apr_size_t length);
 /* Adds the end of the stream. */
 void qos_shim_add_eos(apr_bucket_brigade *brigade);
+/* Whether the response has a head only, which may have been sent. */
+int qos_shim_sent_head_only(request_rec *r);
 /* Adds mod_deflate's filter that inflates the body of a request. */
 void qos_shim_inflate(request_rec *r);
 

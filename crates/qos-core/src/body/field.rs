@@ -116,6 +116,10 @@ impl<'a> Iterator for Parameters<'a> {
                 None => {
                     let end = rest.iter().position(|byte| *byte == b';').unwrap_or(rest.len());
                     let (value, rest) = rest.split_at_checked(end)?;
+                    // With another number a quoted text begins in it, for readers that know quotes of this kind.
+                    if name.ends_with(b"*") && !matches!(value.iter().filter(|byte| **byte == b'\'').count(), 0 | 2) {
+                        return self.wrong();
+                    }
                     let may_have_apostrophe = name.eq_ignore_ascii_case(b"filename") && !value.starts_with(b"'");
                     // `filename*=UTF-8''x`.
                     if value.iter().any(|byte| matches!(byte, b'"' | b'\\') || *byte == b'\'' && !name.ends_with(b"*") && !may_have_apostrophe) {
@@ -184,6 +188,8 @@ mod tests {
             "a; =c",
             "a; b c=d",
             "a; b*=\"c\"d",
+            "a; b*=utf-8'c",
+            "a; b*=utf-8''c'",
         ] {
             assert_eq!(read(bad), Err(Error::Header), "{bad}");
         }

@@ -175,7 +175,24 @@ pub(super) fn is_ascii_like(charset: &[u8]) -> bool {
     let charset = charset.to_ascii_lowercase();
     let is_one_of = SERIES.iter().filter_map(|series| charset.strip_prefix(*series)).any(|number| number.iter().all(u8::is_ascii_digit));
     is_one_of
-        || matches!(charset.as_slice(), b"" | b"utf-8" | b"utf8" | b"us-ascii" | b"ascii" | b"latin1" | b"koi8-r" | b"koi8-u" | b"tis-620" | b"windows-874")
+        || matches!(
+            charset.as_slice(),
+            b"" | b"utf-8"
+                | b"utf8"
+                | b"us-ascii"
+                | b"ascii"
+                | b"latin1"
+                | b"koi8-r"
+                | b"koi8-u"
+                | b"tis-620"
+                | b"windows-874"
+                | b"euc-jp"
+                | b"euc-kr"
+                | b"iso-8859-8-i"
+                | b"ibm866"
+                | b"macintosh"
+                | b"x-mac-cyrillic"
+        )
 }
 
 /// Where a word begins, in any case.

@@ -107,7 +107,7 @@ impl<'a> Part<'a> {
         if !is_token(kind) {
             return Err(Error::Header);
         }
-        let (mut names, mut begins_quote, mut may_end_it) = (0, false, false);
+        let (mut names, mut begins_quote, mut may_end_it) = (0, 0, false);
         for parameter in parameters {
             let parameter = parameter?;
             let escapes = parameter.quoted && parameter.value.contains(&b'\\');
@@ -116,8 +116,10 @@ impl<'a> Part<'a> {
             let begins = |name: &[u8]| parameter.name.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
             names += usize::from(is(b"name") || is(b"filename"));
             self.is_file |= is(b"filename") || is(b"filename*");
-            begins_quote |= parameter.apostrophe;
-            may_end_it |= !begins(b"filename") && parameter.value.contains(&b'\'');
+            begins_quote += usize::from(parameter.apostrophe);
+            // Nothing stands between those of `filename*=utf-8''x`.
+            let is_extended = parameter.name.ends_with(b"*") && !parameter.quoted;
+            may_end_it |= !parameter.apostrophe && !is_extended && parameter.value.contains(&b'\'');
             // Some readers end the text at the first quote all the same.
             self.differs |= parameter.apostrophe || parameter.value.windows(2).any(|two| two == b"\\\"");
             if is(b"name") {
@@ -156,7 +158,7 @@ impl<'a> Part<'a> {
             }
         }
         // For some readers a quoted text lies between the two, and other parameters behind it.
-        if begins_quote && may_end_it {
+        if begins_quote > 1 || (begins_quote > 0 && may_end_it) {
             return Err(Error::Header);
         }
         // Some readers find it within other words.
@@ -356,6 +358,11 @@ mod tests {
             (b"Content-Disposition: x\"; name=a; y=\"\r\n\r\n", Error::Header),
             (b"Content-Disposition: x; filename=it's; name=a; y=\"'; name=b\"\r\n\r\n", Error::Header),
             (b"Content-Disposition: x; name=\"a'\"; filename=it's\r\n\r\n", Error::Header),
+            (b"Content-Disposition: x; filename*=utf-8'; filename=\"x'; name=b; y=\"; name=a\r\n\r\n", Error::Header),
+            (b"Content-Disposition: x; filename*=utf-8'; name=a; filename*=\"utf-8'; name=b; y=\"\r\n\r\n", Error::Header),
+            (b"Content-Disposition: x; filename=it's; name=a; filename*=\"utf-8'; name=b; y=\"\r\n\r\n", Error::Header),
+            (b"Content-Disposition: x; filename=it's; name=a; filename=\"'; name=b; y=\"\r\n\r\n", Error::Header),
+            (b"Content-Disposition: x; filename=it's; name=a; filename=it's\r\n\r\n", Error::Header),
             (b"Content-Disposition: x; name=a b\r\n\r\n", Error::Header),
             (b"Content-Disposition: x; name='a; y=b'\r\n\r\n", Error::Header),
             (b"Content-Disposition: x; name =a\r\n\r\n", Error::Header),

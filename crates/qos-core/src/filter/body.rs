@@ -96,8 +96,18 @@ impl<'a> Body<'a> {
             }
         }
         let (decoding, buffer) = (self.decoding, &mut self.buffer);
-        for subject in self.parsed.into_iter().flat_map(|parsed| parsed.subjects.iter().chain(alone.then(|| texts(parsed)).into_iter().flatten())) {
+        let of_line = |parsed| texts(parsed).map(|text| (text, !decoding.once));
+        let besides =
+            |parsed: &'a Parsed<'a>| parsed.subjects.iter().map(|subject| (subject, false)).chain(alone.then(|| of_line(parsed)).into_iter().flatten());
+        for (subject, as_in_line) in self.parsed.into_iter().flat_map(besides) {
             visit(subject);
+            if as_in_line {
+                // No deeper than there, where the first pass leaves it as it is.
+                buffer.clear();
+                buffer.extend_from_slice(subject);
+                each_further(buffer, 0, decoding, visit);
+                continue;
+            }
             let mut decode = |points| {
                 buffer.clear();
                 buffer.reserve_exact(subject.len());
@@ -208,6 +218,18 @@ mod tests {
         assert_eq!(seen, BTreeSet::from(expected));
     }
 
+    /// Whatever the patterns ask: a text alone is decoded as often as within the line.
+    #[test]
+    fn texts_alone_are_decoded_no_deeper() {
+        for (value, deepest) in [(b"%253c".as_slice(), b"<".as_slice()), (b"%25253c", b"%3c")] {
+            let parsed = Parsed { parameters: vec![parameter(value, false)], ..Parsed::default() };
+            let seen = seen(&parsed, Decoding::default());
+            let of_line = seen.iter().filter_map(|subject| subject.strip_prefix(b"nA=")).collect::<BTreeSet<_>>();
+            assert!(of_line.contains(deepest) && seen.contains(deepest), "{seen:?}");
+            assert_eq!(seen.contains(b"<".as_slice()), deepest == b"<", "{seen:?}");
+        }
+    }
+
     /// Section 5.5: values and strings alone, for patterns with anchors; not numbers, nor what is URL-encoded or not there.
     #[test]
     fn texts_are_looked_at_alone() {
@@ -267,10 +289,13 @@ mod tests {
                 expected.extend(with_further(&line, decoding));
                 prop_assert_eq!(Body::new(Some(&parsed), None, decoding, None, &AsDecoded).errors(), decode(&line, unicode).errors);
             }
-            let alone = parsed.parameters.iter().filter(|parameter| !parameter.url_encoded && !parameter.value.is_empty()).map(|parameter| &parameter.value);
-            for subject in parsed.subjects.iter().chain(alone) {
+            for subject in &parsed.subjects {
                 expected.insert(subject.to_vec());
                 expected.extend(with_further(subject, decoding));
+            }
+            for Parameter { value, .. } in parsed.parameters.iter().filter(|parameter| !parameter.url_encoded && !parameter.value.is_empty()) {
+                expected.insert(value.to_vec());
+                expected.extend(if once { with_further(value, decoding) } else { further(value, value, decoding) });
             }
             let seen = seen(&parsed, decoding);
             prop_assert!(expected.is_subset(&seen), "{:?}", expected.difference(&seen));

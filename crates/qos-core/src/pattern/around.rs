@@ -5,7 +5,7 @@ pub(super) fn may_look_around(pattern: &str) -> bool {
     let mut rest = pattern.as_bytes();
     while !rest.is_empty() {
         rest = match rest {
-            [b'\\', b'A' | b'z' | b'Z' | b'G' | b'b' | b'B' | b'K' | b'c', ..] | [b'^' | b'$', ..] | [b'(', b'*', ..] => return true,
+            [b'\\', b'A' | b'z' | b'Z' | b'G' | b'b' | b'B' | b'K' | b'c' | b'Q' | b'E', ..] | [b'^' | b'$', ..] | [b'(', b'*', ..] => return true,
             [b'\\', _, behind @ ..] | [b'[', b'^', behind @ ..] => behind,
             [b'(', b'?', flags @ ..] => {
                 let end = flags.iter().position(|flag| !matches!(flag, b'i' | b's' | b'm' | b'-')).unwrap_or(flags.len());

@@ -256,6 +256,8 @@ mod tests {
             ("a{2}+", true),
             ("a+b?c*[+-]+", false),
             (r"\c[^a", true),
+            (r"a+\E+b", true),
+            (r"a+\Q\E+b", true),
             ("", false),
         ] {
             assert_eq!(Pattern::new(pattern.as_bytes()).map(|pattern| pattern.may_look_around()), Ok(looks), "{pattern}");

@@ -27,6 +27,11 @@ fn escaped(pattern: &[u8]) -> String {
                 text.push_str("\\E");
                 behind
             }
+            // An error, as `\c` before any byte that is not ASCII.
+            [b'\\', b'c', 0x80..=0xff, behind @ ..] if !quoted => {
+                text.push_str("\\c\u{80}");
+                behind
+            }
             // Escaped it means itself, as it does without.
             [b'\\', 0x80..=0xff, ..] if !quoted => behind,
             [b'\\', second @ 0..=0x7f, behind @ ..] if !quoted => {
@@ -93,5 +98,6 @@ mod tests {
         for pattern in [b"\xe9\xe9(".as_slice(), b"xx(", b"\\\xe9("] {
             assert_eq!(Pattern::new(pattern).unwrap_err().offset, Some(3), "{}", pattern.escape_ascii());
         }
+        assert!(Pattern::new(b"\\c\xe9").is_err());
     }
 }
