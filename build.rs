@@ -21,7 +21,6 @@ const FUNCTIONS: &[&str] = &[
     "ap_hook_.*",
     "ap_index_of_response",
     "ap_map_http_request_error",
-    "ap_custom_response",
     "ap_internal_redirect",
     "ap_mpm_query",
     "ap_get_conn_socket",

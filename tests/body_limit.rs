@@ -332,7 +332,7 @@ fn the_error_page_is_shown_for_bodies_of_all_kinds() {
 #[test]
 fn handlers_that_answer_all_the_same() {
     let modules = Modules::new().build("stubborn", "stubborn.c", &[]);
-    let pages = "SetEnvIf X-Page (.+) QS_ErrorPage=$1\nQS_ErrorResponseCode 503\nErrorDocument 400 /small.txt\n<Location /stubborn>\nSetHandler stubborn\n</Location>\n\
+    let pages = "SetEnvIf X-Page (.+) QS_ErrorPage=$1\nQS_ErrorResponseCode 503\nErrorDocument 400 /small.txt\nErrorDocument 408 /small.txt\n<Location /stubborn>\nSetHandler stubborn\n</Location>\n\
                  <Location /stubborn/deflate>\nSetOutputFilter DEFLATE\n</Location>";
     for mpm in Mpm::ALL {
         let server = limited().load("deflate").config(&modules.load("stubborn")).mpm(mpm).config(pages).start();
@@ -347,8 +347,19 @@ fn handlers_that_answer_all_the_same() {
             ("/stubborn", vec![], 413, "</body></html>\n"),
             ("/stubborn/deflate", vec![page, "Accept-Encoding: gzip"], 503, "\r\n\r\nthe page\n"),
             ("/stubborn?400", vec![page], 503, "\r\n\r\nthe page\n"),
+            ("/stubborn?408", vec![page], 503, "\r\n\r\nthe page\n"),
+            ("/stubborn?408", vec![elsewhere], 302, "</body></html>\n"),
+            ("/stubborn?redirect", vec![page], 503, "\r\n\r\nthe page\n"),
+            ("/stubborn?redirect", vec![], 413, "</body></html>\n"),
+            ("/stubborn?again", vec![page], 503, "\r\n\r\nthe page\n"),
+            ("/stubborn?again", vec![], 413, "</body></html>\n"),
+            ("/stubborn?empty", vec![page], 503, "\r\n\r\nthe page\n"),
+            ("/stubborn?empty", vec![], 413, "</body></html>\n"),
+            // Without a page that of httpd for the failure.
+            ("/stubborn?400", vec![], 400, "\r\n\r\nsmall\n"),
+            ("/stubborn?408", vec![], 408, "\r\n\r\nsmall\n"),
             // An answer has begun.
-            ("/stubborn?early413", vec![page], 200, "\r\n\r\n6\r\nearly\n\r\n0\r\n\r\n"),
+            ("/stubborn?early413", vec![page], 200, "\r\n0\r\n\r\n"),
             ("/stubborn?nothing", vec![page], 204, "\r\n\r\n"),
             // A page that would read a body has none.
             ("/stubborn", vec![by_script], 503, "\r\n\r\nGET 0\n"),
@@ -426,10 +437,15 @@ fn upload(url: &str, bytes: usize) -> Said {
 
 #[test]
 fn http2_bodies_without_a_length_are_counted() {
+    let modules = Modules::new().build("stubborn", "stubborn.c", &[]);
     for mpm in [Mpm::Event, Mpm::Worker] {
         // Told to end while a connection is just closing, event and mod_http2 crash by themselves.
-        let server = limited().mpm(mpm).http2().tls().expect_crashes().start();
+        let stubborn = format!("{}<Location /stubborn>\nSetHandler stubborn\n</Location>", modules.load("stubborn"));
+        let server = limited().mpm(mpm).config(&stubborn).http2().tls().expect_crashes().start();
         // On a stream, httpd's own handler of documents does not read a body at all.
+        // A handler that says 204 when it cannot read: nothing of it is there yet.
+        let said = upload(&server.url("/stubborn?empty"), 1001);
+        assert!(said.out == "413 2" || said.out.starts_with("000"), "{mpm:?}: {} {}", said.out, server.error_log());
         for url in [server.url("/cgi/upload"), server.tls_url("/cgi/upload")] {
             for (bytes, status) in [(1000, "200 2"), (1001, "413 2"), (5000, "413 2")] {
                 let said = upload(&url, bytes);
@@ -442,8 +458,8 @@ fn http2_bodies_without_a_length_are_counted() {
         }
         let refused =
             || server.access_log().lines().filter(|line| line.contains(" HTTP/2.0\" 413 ") && line.ends_with("mod_qos_ev=D; QS_ErrorNotes=044")).count();
-        assert!(wait_until(SECONDS(5), || refused() == 6), "{mpm:?}: {}{}", server.access_log(), server.error_log());
-        assert_eq!(server.count_log("mod_qos(044): access denied, QS_LimitRequestBody: max=1000 this="), 6, "{mpm:?}: {}", server.error_log());
+        assert!(wait_until(SECONDS(5), || refused() == 7), "{mpm:?}: {}{}", server.access_log(), server.error_log());
+        assert_eq!(server.count_log("mod_qos(044): access denied, QS_LimitRequestBody: max=1000 this="), 7, "{mpm:?}: {}", server.error_log());
         assert!(!server.error_log().contains("exit signal"), "{}", server.error_log());
         server.stop();
     }

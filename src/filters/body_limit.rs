@@ -113,6 +113,7 @@ pub unsafe extern "C" fn output(filter: *mut ffi::ap_filter_t, bb: *mut ffi::apr
                     return ffi::ap_pass_brigade(next, bb);
                 };
                 (*filter).ctx = Answer::Given.context();
+                request.forget_failures();
                 let status = answer_ended(request);
                 if status == STATUS && request.status() == STATUS {
                     (*filter).ctx = Answer::Own.context();

@@ -1,7 +1,7 @@
 //! `QS_LimitRequestBody` and `QS_DeflateReqBody`, once the location of a request is known (filters.md section 9).
 
 use super::RequestState;
-use super::deny::{Denial, answer, count_and_note, denied, error_page, finish};
+use super::deny::{Denial, answer, count_and_note, denied, finish};
 use super::header_parser::{log_env, unique_id};
 use super::post_read_request::server_record;
 use crate::config::location;
@@ -77,10 +77,6 @@ pub fn too_large(request: Request<'_>, state: &mut RequestState, runtime: &Runti
     denied(request, state, runtime, &denial)
 }
 
-/// With what readers of a body answer that they could not read.
-const FAILED_READS: [u32; 5] =
-    [ffi::HTTP_BAD_REQUEST, ffi::HTTP_REQUEST_ENTITY_TOO_LARGE, ffi::HTTP_INTERNAL_SERVER_ERROR, ffi::HTTP_BAD_GATEWAY, ffi::HTTP_SERVICE_UNAVAILABLE];
-
 /// A body turns out to be too long while it is read, by this request or by one that it was redirected from: logs and counts; false in log-only mode.
 pub fn ends_body(request: Request<'_>, limit: u64, length: u64) -> bool {
     let Some(runtime) = runtime() else { return false };
@@ -89,14 +85,7 @@ pub fn ends_body(request: Request<'_>, limit: u64, length: u64) -> bool {
     if let Some(state) = RequestState::of(request.initial()) {
         state.letters.add(b'D');
     }
-    if runtime.log_only {
-        return false;
-    }
-    if error_page(request).is_some() {
-        // Whoever reads the body may answer with an error of his own; what httpd has for that must not stand before the page.
-        FAILED_READS.iter().for_each(|status| request.forget_error_document(*status as c_int));
-    }
-    true
+    !runtime.log_only
 }
 
 /// What a request whose body was ended ([`ends_body`]) is answered with: [`ffi::DONE`] if its error page was shown, else the status. Nothing of the response may have been sent.

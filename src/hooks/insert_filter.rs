@@ -1,6 +1,7 @@
 //! A response begins to be made: whether the connection ends with it, and the response filter where a rule needs it.
 
 use super::RequestState;
+use super::deny::error_page;
 use super::post_read_request::server_record;
 use super::{header_filter, milestones, set_variables, tracking, tuning, vip};
 use crate::config::location;
@@ -13,18 +14,35 @@ use crate::runtime::{ConnectionRecord, feature, runtime};
 
 /// Regular responses.
 pub unsafe extern "C" fn insert_filter(r: *mut ffi::request_rec) {
-    if !feature::any(feature::RESPONSES | feature::BROKEN) {
+    if !feature::any(feature::RESPONSES | feature::BROKEN | feature::BODY_LIMIT) {
         return;
     }
     guard("insert_filter", (), || {
         // SAFETY: httpd passes the request.
         let Some(request) = (unsafe { Request::new(r) }) else { return };
-        begin(request, filters::add_response_filter);
+        if feature::any(feature::BODY_LIMIT) {
+            replace_redirected(request);
+        }
+        if feature::any(feature::RESPONSES | feature::BROKEN) {
+            begin(request, filters::add_response_filter);
+        }
         // Stays in its place over internal redirects.
         if feature::any(feature::BROKEN) && request.is_initial() {
             filters::watch_output(request);
         }
     });
+}
+
+/// Whoever could not read the whole body has redirected the request, or an `ErrorDocument` was configured for what he answered: that is not the answer either. Without an error page, httpd's for
+/// the failure may be.
+fn replace_redirected(request: Request<'_>) {
+    if request.is_initial() || request.is_sub_request() {
+        return;
+    }
+    let is_open = RequestState::of(request.initial()).is_some_and(|state| state.body_too_large && !state.denied);
+    if is_open && (error_page(request).is_some() || !request.follows_a_failure()) {
+        filters::replace_answer(request, false);
+    }
 }
 
 /// Responses that httpd makes itself for errors.

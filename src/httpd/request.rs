@@ -382,10 +382,14 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// This request has no `ErrorDocument` for a status, but an empty text.
-    pub fn forget_error_document(self, status: std::ffi::c_int) {
-        // SAFETY: a live request and a string.
-        unsafe { ffi::ap_custom_response(self.as_ptr(), status, c"".as_ptr()) };
+    /// Makes failures of earlier requests of the chain forgotten: httpd would answer with the first of them, whatever is to be answered now.
+    pub fn forget_failures(self) {
+        let mut earlier = self.get().prev;
+        // SAFETY: requests of a chain live as long as the first, and belong to one thread.
+        while let Some(request) = unsafe { earlier.as_mut() } {
+            request.status = ffi::HTTP_OK as std::ffi::c_int;
+            earlier = request.prev;
+        }
     }
 
     /// Adds a variable that nobody has set yet: cheaper than looking for an old value.

@@ -346,6 +346,9 @@ int qos_shim_sent_head_only(request_rec *r)
 
     if (!r->header_only && r->status != HTTP_NO_CONTENT && r->status != HTTP_NOT_MODIFIED)
         return 0;
+    /* Of a stream no byte stands behind an answer that it does not belong to. */
+    if (r->connection->master)
+        return 0;
     /* The filter that sends the head has a context when it has begun, and is taken away at its end. */
     for (filter = r->proto_output_filters; filter; filter = filter->next)
         if (!strcmp(filter->frec->name, "http_header"))

@@ -2,6 +2,7 @@
 #include "httpd.h"
 #include "http_config.h"
 #include "http_protocol.h"
+#include "http_request.h"
 #include "util_filter.h"
 #include "apr_buckets.h"
 
@@ -34,8 +35,23 @@ static int answer(request_rec *r)
     read_all(r);
     if (!strncmp(what, "400", 3))
         return HTTP_BAD_REQUEST;
+    if (!strncmp(what, "408", 3))
+        return HTTP_REQUEST_TIME_OUT;
     if (!strncmp(what, "early413", 8))
         return HTTP_REQUEST_ENTITY_TOO_LARGE;
+    if (!strncmp(what, "redirect", 8)) {
+        ap_internal_redirect("/small.txt", r);
+        return OK;
+    }
+    if (!strncmp(what, "again", 5)) {
+        ap_internal_redirect("/stubborn", r);
+        return OK;
+    }
+    if (!strncmp(what, "empty", 5)) {
+        r->status = HTTP_NO_CONTENT;
+        ap_rflush(r);
+        return OK;
+    }
     for (n = 1; n <= 3; n++) {
         ap_rprintf(r, "after %d\n", n);
         ap_rflush(r);

@@ -104,7 +104,7 @@ impl<'a> Part<'a> {
     /// Reads the value of `Content-Disposition`.
     fn dispose<'v>(&mut self, value: &'v [u8], keep: impl Fn(Cow<'v, [u8]>) -> Cow<'a, [u8]>) -> Result<(), Error> {
         let (kind, parameters) = split(value);
-        if !is_token(kind) {
+        if !is_token(kind) || kind.contains(&b'\'') {
             return Err(Error::Header);
         }
         let (mut names, mut begins_quote, mut may_end_it) = (0, 0, false);
@@ -363,6 +363,10 @@ mod tests {
             (b"Content-Disposition: x; filename=it's; name=a; filename*=\"utf-8'; name=b; y=\"\r\n\r\n", Error::Header),
             (b"Content-Disposition: x; filename=it's; name=a; filename=\"'; name=b; y=\"\r\n\r\n", Error::Header),
             (b"Content-Disposition: x; filename=it's; name=a; filename=it's\r\n\r\n", Error::Header),
+            (b"Content-Disposition: x'; name=a; y=\"'; name=b; z=\"\r\n\r\n", Error::Header),
+            (b"Content-Disposition: x; y'=1; name=a; y=\"'; name=b; z=\"\r\n\r\n", Error::Header),
+            (b"Content-Disposition: x; y=\"\\\\\"; name=a; z=\"; name=b; u=\"\r\n\r\n", Error::Header),
+            (b"Content-Disposition: x; name=\"a\\\\\"\r\n\r\n", Error::Header),
             (b"Content-Disposition: x; name=a b\r\n\r\n", Error::Header),
             (b"Content-Disposition: x; name='a; y=b'\r\n\r\n", Error::Header),
             (b"Content-Disposition: x; name =a\r\n\r\n", Error::Header),
@@ -393,7 +397,7 @@ mod tests {
     fn names_that_differ() {
         for value in [
             "name=\"a\\\"b\"",
-            "name=\"a\\\\\"",
+            "name=\"a\\\\b\"",
             "name=\"a%22b\"",
             "x-name=\"b\"; name=\"a\"",
             "filename=\"x name=b\"; name=a",
