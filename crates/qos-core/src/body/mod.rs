@@ -3,6 +3,8 @@
 //! A body is parsed once and as a whole; what is found are slices of it. Where two readers could understand a body differently, it is refused: that is
 //! how attackers get past a filter. Nothing takes more memory than the limits here allow.
 
+#[cfg(test)]
+mod another_reader;
 mod error;
 mod field;
 mod form;
