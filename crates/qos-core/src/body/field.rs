@@ -15,8 +15,13 @@ pub struct Parameter<'a> {
     pub value: &'a [u8],
     /// Whether there are quotes.
     pub quoted: bool,
-    /// A `'` stands within a value without quotes, as in `filename=it's`: for some readers a quoted text begins there.
-    pub apostrophe: bool,
+}
+
+impl Parameter<'_> {
+    /// Whether a `'` stands within a value without quotes, as in `filename=it's`: for some readers a quoted text begins there, but between the two of `filename*=utf-8''x` stands nothing.
+    pub fn begins_quote(&self) -> bool {
+        !self.quoted && !self.name.ends_with(b"*") && self.value.contains(&b'\'')
+    }
 }
 
 /// The value before the first `;`, and the parameters behind it.
@@ -120,13 +125,13 @@ impl<'a> Iterator for Parameters<'a> {
                 None => {
                     let end = rest.iter().position(|byte| *byte == b';').unwrap_or(rest.len());
                     let (value, rest) = rest.split_at_checked(end)?;
-                    // With another number a quoted text begins in it, for readers that know quotes of this kind.
-                    if name.ends_with(b"*") && !matches!(value.iter().filter(|byte| **byte == b'\'').count(), 0 | 2) {
-                        return self.wrong();
-                    }
-                    let may_have_apostrophe = name.eq_ignore_ascii_case(b"filename") && !value.starts_with(b"'");
-                    // `filename*=UTF-8''x`.
-                    if value.iter().any(|byte| matches!(byte, b'"' | b'\\') || *byte == b'\'' && !name.ends_with(b"*") && !may_have_apostrophe) {
+                    let may_have_apostrophes = match value.iter().filter(|byte| **byte == b'\'').count() {
+                        0 => true,
+                        // `filename*=UTF-8''x`: with another number a quoted text begins in it, for readers that know quotes of this kind.
+                        number if name.ends_with(b"*") => number == 2,
+                        _ => name.eq_ignore_ascii_case(b"filename") && !value.starts_with(b"'"),
+                    };
+                    if !may_have_apostrophes || value.iter().any(|byte| matches!(byte, b'"' | b'\\')) {
                         return self.wrong();
                     }
                     (trim(value), rest, false)
@@ -137,8 +142,7 @@ impl<'a> Iterator for Parameters<'a> {
                 return self.wrong();
             }
             self.0 = rest;
-            let apostrophe = !quoted && !name.ends_with(b"*") && value.contains(&b'\'');
-            return Some(Ok(Parameter { name, value, quoted, apostrophe }));
+            return Some(Ok(Parameter { name, value, quoted }));
         }
     }
 }
@@ -173,7 +177,7 @@ mod tests {
         assert_eq!(read("a"), pairs(&[]));
         assert_eq!(read("a; f*=UTF-8''%3Cy"), pairs(&[("f*", "UTF-8''%3Cy")]));
         assert_eq!(read("a; FileName=it's.txt; b=c"), pairs(&[("FileName", "it's.txt"), ("b", "c")]));
-        let apostrophes = |field: &str| split(field.as_bytes()).1.filter_map(Result::ok).filter(|found| found.apostrophe).count();
+        let apostrophes = |field: &str| split(field.as_bytes()).1.filter_map(Result::ok).filter(Parameter::begins_quote).count();
         assert_eq!(["a; filename=it's; b=c", "a; filename=\"it's\"", "a; filename*=utf-8''x"].map(apostrophes), [1, 0, 0]);
         for bad in [
             "a; b=\"c",

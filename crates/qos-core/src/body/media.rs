@@ -140,7 +140,7 @@ impl<'a> ContentType<'a> {
         let (mut boundary, mut times) = (None, 0);
         for parameter in self.parameters() {
             let parameter = parameter?;
-            if parameter.apostrophe {
+            if parameter.begins_quote() {
                 return Err(Error::Header);
             }
             if parameter.name.eq_ignore_ascii_case(b"boundary") {

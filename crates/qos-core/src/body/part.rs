@@ -107,7 +107,7 @@ impl<'a> Part<'a> {
         if !is_token(kind) || kind.contains(&b'\'') {
             return Err(Error::Header);
         }
-        let (mut names, mut begins_quote, mut may_end_it) = (0, 0, false);
+        let (mut names, mut begun, mut may_end) = (0, 0, false);
         for parameter in parameters {
             let parameter = parameter?;
             let escapes = parameter.quoted && parameter.value.contains(&b'\\');
@@ -116,12 +116,10 @@ impl<'a> Part<'a> {
             let begins = |name: &[u8]| parameter.name.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
             names += usize::from(is(b"name") || is(b"filename"));
             self.is_file |= is(b"filename") || is(b"filename*");
-            begins_quote += usize::from(parameter.apostrophe);
-            // Nothing stands between those of `filename*=utf-8''x`.
-            let is_extended = parameter.name.ends_with(b"*") && !parameter.quoted;
-            may_end_it |= !parameter.apostrophe && !is_extended && parameter.value.contains(&b'\'');
+            begun += usize::from(parameter.begins_quote());
+            may_end |= parameter.quoted && parameter.value.contains(&b'\'');
             // Some readers end the text at the first quote all the same.
-            self.differs |= parameter.apostrophe || parameter.value.windows(2).any(|two| two == b"\\\"");
+            self.differs |= parameter.begins_quote() || parameter.value.windows(2).any(|two| two == b"\\\"");
             if is(b"name") {
                 if self.name.is_some() {
                     return Err(Error::Ambiguous);
@@ -158,7 +156,7 @@ impl<'a> Part<'a> {
             }
         }
         // For some readers a quoted text lies between the two, and other parameters behind it.
-        if begins_quote > 1 || (begins_quote > 0 && may_end_it) {
+        if begun > 1 || (begun > 0 && may_end) {
             return Err(Error::Header);
         }
         // Some readers find it within other words.

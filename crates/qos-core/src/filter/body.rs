@@ -103,15 +103,12 @@ impl<'a> Body<'a> {
             visit(subject);
             if as_in_line {
                 // No deeper than there, where the first pass leaves it as it is.
-                buffer.clear();
-                buffer.extend_from_slice(subject);
+                fill(buffer, subject);
                 each_further(buffer, 0, decoding, visit);
                 continue;
             }
             let mut decode = |points| {
-                buffer.clear();
-                buffer.reserve_exact(subject.len());
-                buffer.extend_from_slice(subject);
+                fill(buffer, subject);
                 let pass = in_place(buffer, 0, decoding.unicode, points);
                 if pass.changed {
                     visit(buffer);
@@ -151,6 +148,13 @@ impl<'a> Body<'a> {
         }
         pass
     }
+}
+
+/// Puts a text into a buffer, which takes no more memory than it has to.
+fn fill(buffer: &mut Vec<u8>, text: &[u8]) {
+    buffer.clear();
+    buffer.reserve_exact(text.len());
+    buffer.extend_from_slice(text);
 }
 
 /// Values of a multipart body and strings of JSON: each of them is looked at alone as well (section 5.5).
